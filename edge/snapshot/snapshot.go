@@ -1,0 +1,155 @@
+// Package snapshot is the edge's immutable view of every tenant: origins, keys,
+// runtimes, revocations. A request loads one pointer and decides everything from
+// what it points to.
+//
+// It is a leaf: package edge/feed fills it, package edge reads it, and nobody
+// changes a value that was published.
+package snapshot
+
+import (
+	"crypto/ecdsa"
+	"maps"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emcy/gateway/internal/secret"
+)
+
+// Tenant is everything the edge knows about one tenant.
+type Tenant struct {
+	ID   string
+	Slug string
+	Name string
+	// Issuer is the canonical origin, without a trailing slash.
+	Issuer string
+	// Origins are all origins that lead here, the issuer among them.
+	Origins []string
+	// Keys verify access tokens, by kid.
+	Keys map[string]*ecdsa.PublicKey
+	// Signer signs assertions for runtimes with the active key.
+	Signer Signer
+	// Edges are the tenant's runtimes, by slug.
+	Edges map[string]*Edge
+	// Revoked holds the token families that were revoked while their access tokens may still live.
+	Revoked map[string]struct{}
+}
+
+// Signer is the tenant's active signing key.
+type Signer struct {
+	KID string
+	Key *ecdsa.PrivateKey
+}
+
+// Edge is the public side of one upstream.
+type Edge struct {
+	ID   string
+	Slug string
+	Name string
+	// Resource is the MCP URL, which is the audience of its tokens.
+	Resource string
+	// MetadataURL is where its protected-resource metadata stands (RFC 9728).
+	MetadataURL string
+	// Upstream is where requests go.
+	Upstream *url.URL
+	// SecretHeader carries WorkerSecret to the runtime.
+	SecretHeader string
+	WorkerSecret secret.Text
+	// Headers are the static headers that the runtime's owner configured.
+	Headers []Header
+	// Scopes are what a token must hold for this edge.
+	Scopes []string
+}
+
+// Header is a static header with a secret value.
+type Header struct {
+	Name  string
+	Value secret.Text
+}
+
+// Snapshot is one published state.
+type Snapshot struct {
+	// Generation grows with every publication; it is in every usage event.
+	Generation uint64
+	BuiltAt    time.Time
+	tenants    map[string]*Tenant // by id
+	origins    map[string]*Tenant
+}
+
+// ByOrigin finds the tenant of an origin (scheme, lower-case host, port unless it
+// is the default one), or nil.
+func (s *Snapshot) ByOrigin(origin string) *Tenant { return s.origins[origin] }
+
+// ByID finds a tenant by its id, or nil.
+func (s *Snapshot) ByID(id string) *Tenant { return s.tenants[id] }
+
+// Tenants lists all tenants. The map must not be changed.
+func (s *Snapshot) Tenants() map[string]*Tenant { return s.tenants }
+
+// Store publishes snapshots. Reading takes no lock; writers take turns.
+type Store struct {
+	current atomic.Pointer[Snapshot]
+	mu      sync.Mutex
+	changed chan struct{}
+}
+
+// NewStore starts with an empty snapshot of generation 0.
+func NewStore() *Store {
+	s := &Store{changed: make(chan struct{})}
+	s.current.Store(&Snapshot{})
+	return s
+}
+
+// Load gives the current snapshot.
+func (s *Store) Load() *Snapshot { return s.current.Load() }
+
+// Changed is closed when a newer snapshot than the current one is published.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// Replace publishes a whole new set of tenants.
+func (s *Store) Replace(at time.Time, tenants []*Tenant) {
+	s.publish(at, func(map[string]*Tenant) map[string]*Tenant {
+		next := make(map[string]*Tenant, len(tenants))
+		for _, t := range tenants {
+			next[t.ID] = t
+		}
+		return next
+	})
+}
+
+// Put publishes one tenant anew, or takes it out where t is nil.
+func (s *Store) Put(at time.Time, id string, t *Tenant) {
+	s.publish(at, func(now map[string]*Tenant) map[string]*Tenant {
+		next := maps.Clone(now)
+		if next == nil {
+			next = map[string]*Tenant{}
+		}
+		if t == nil {
+			delete(next, id)
+		} else {
+			next[id] = t
+		}
+		return next
+	})
+}
+
+func (s *Store) publish(at time.Time, change func(map[string]*Tenant) map[string]*Tenant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.current.Load()
+	next := &Snapshot{Generation: now.Generation + 1, BuiltAt: at, tenants: change(now.tenants)}
+	next.origins = make(map[string]*Tenant, len(next.tenants))
+	for _, t := range next.tenants {
+		for _, origin := range t.Origins {
+			next.origins[origin] = t
+		}
+	}
+	s.current.Store(next)
+	close(s.changed)
+	s.changed = make(chan struct{})
+}

@@ -1,0 +1,227 @@
+CREATE TRIGGER audit_events_no_delete before delete on audit_events begin select raise(abort, 'the audit log only grows'); end;
+CREATE TRIGGER audit_events_no_update before update on audit_events begin select raise(abort, 'the audit log only grows'); end;
+CREATE TABLE accounts (
+  id            text primary key,
+  email         text not null,
+  email_key     text not null unique,
+  name          text not null,
+  password_hash text not null,
+  created_at    datetime not null
+);
+CREATE TABLE attempts (
+  tenant_id      text not null references tenants (id),
+  id             text not null,
+  browser_hash   text not null,
+  client_id      text not null,
+  upstream_id    text not null,
+  redirect_uri   text not null,
+  response_mode  text not null default '',
+  state          text not null,
+  scope          text not null,
+  resource       text not null,
+  code_challenge text not null,
+  nonce          text not null default '',
+  prompt         text not null,
+  subject        text not null default '',
+  answer         blob,
+  created_at     datetime not null,
+  expires_at     datetime not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
+);
+CREATE TABLE audit_events (
+  tenant_id   text not null references tenants (id),
+  id          text not null,
+  at          datetime not null,
+  actor_kind  text not null,
+  actor_id    text not null,
+  action      text not null,
+  target_kind text not null,
+  target_id   text not null,
+  before      text not null,
+  after       text not null,
+  primary key (tenant_id, id)
+);
+CREATE TABLE clients (
+  tenant_id        text not null references tenants (id),
+  id               text not null,
+  kind             text not null check (kind in ('dcr', 'cimd', 'preregistered')),
+  name             text not null,
+  redirect_uris    text not null,
+  application_type text not null,
+  client_uri       text not null default '',
+  software_id      text not null default '',
+  software_version text not null default '',
+  created_at       datetime not null,
+  used_at          datetime,
+  primary key (tenant_id, id)
+);
+CREATE TABLE codes (
+  tenant_id      text not null references tenants (id),
+  hash           text not null,
+  family_id      text not null,
+  client_id      text not null,
+  redirect_uri   text not null,
+  code_challenge text not null,
+  created_at     datetime not null,
+  expires_at     datetime not null,
+  used_at        datetime,
+  primary key (tenant_id, hash),
+  foreign key (tenant_id, family_id) references token_families (tenant_id, id) on delete cascade
+);
+CREATE TABLE consents (
+  tenant_id    text not null references tenants (id),
+  id           text not null,
+  subject      text not null,
+  client_id    text not null,
+  upstream_id  text not null,
+  scope        text not null,
+  redirect_uri text not null,
+  created_at   datetime not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
+);
+CREATE TABLE console_sessions (
+  id_hash    text primary key,
+  account_id text not null references accounts (id) on delete cascade,
+  origin     text not null,
+  csrf       text not null,
+  flash      text not null default '',
+  created_at datetime not null,
+  seen_at    datetime not null,
+  expires_at datetime not null
+);
+CREATE TABLE end_user_sessions (
+  tenant_id  text not null references tenants (id),
+  id_hash    text not null,
+  subject    text not null,
+  origin     text not null,
+  created_at datetime not null,
+  seen_at    datetime not null,
+  expires_at datetime not null,
+  primary key (tenant_id, id_hash)
+);
+CREATE TABLE members (
+  tenant_id  text not null references tenants (id),
+  account_id text not null references accounts (id),
+  role       text not null check (role in ('owner', 'admin', 'developer', 'viewer')),
+  created_at datetime not null,
+  primary key (tenant_id, account_id)
+);
+CREATE TABLE refresh_tokens (
+  tenant_id  text not null references tenants (id),
+  hash       text not null,
+  family_id  text not null,
+  generation integer not null,
+  created_at datetime not null,
+  expires_at datetime not null,
+  used_at    datetime,
+  primary key (tenant_id, hash),
+  unique (tenant_id, family_id, generation),
+  foreign key (tenant_id, family_id) references token_families (tenant_id, id) on delete cascade
+);
+CREATE TABLE signing_keys (
+  tenant_id  text not null references tenants (id),
+  kid        text not null,
+  alg        text not null,
+  public_jwk text not null,
+  private    blob not null,
+  state      text not null check (state in ('next', 'active', 'retired')),
+  created_at datetime not null,
+  primary key (tenant_id, kid)
+);
+CREATE TABLE tenant_keys (
+  tenant_id  text not null references tenants (id),
+  version    integer not null,
+  wrapped    blob not null,
+  kek_id     text not null,
+  state      text not null check (state in ('active', 'retired')),
+  created_at datetime not null,
+  primary key (tenant_id, version)
+);
+CREATE TABLE tenant_origins (
+  origin     text primary key,
+  tenant_id  text not null references tenants (id),
+  port       integer unique,
+  created_at datetime not null
+);
+CREATE TABLE tenants (
+  id         text primary key,
+  slug       text not null unique,
+  name       text not null,
+  version    integer not null default 1,
+  created_at datetime not null
+);
+CREATE TABLE token_families (
+  tenant_id      text not null references tenants (id),
+  id             text not null,
+  client_id      text not null,
+  subject        text not null,
+  upstream_id    text not null,
+  resource       text not null,
+  scope          text not null,
+  created_at     datetime not null,
+  expires_at     datetime not null,
+  revoked_at     datetime,
+  revoked_reason text not null default '',
+  primary key (tenant_id, id)
+);
+CREATE TABLE upstreams (
+  tenant_id            text not null references tenants (id),
+  id                   text not null,
+  slug                 text not null,
+  name                 text not null,
+  url                  text not null,
+  secret_header        text not null,
+  headers              blob,
+  worker_secret        blob not null,
+  previous_secret      blob,
+  previous_until       datetime,
+  secret_visible_until datetime,
+  state                text not null check (state in ('waiting', 'ready', 'error')),
+  report               text not null default '',
+  probed_at            datetime,
+  version              integer not null default 1,
+  created_at           datetime not null,
+  updated_at           datetime not null,
+  primary key (tenant_id, id),
+  unique (tenant_id, slug)
+);
+CREATE TABLE usage_events (
+  tenant_id        text not null references tenants (id),
+  id               text not null,
+  at               datetime not null,
+  request_id       text not null,
+  generation       integer not null,
+  upstream_id      text not null,
+  client_id        text not null,
+  subject          text not null,
+  family_id        text not null,
+  http_method      text not null,
+  method           text not null,
+  name             text not null,
+  protocol_version text not null,
+  status           integer not null,
+  outcome          text not null,
+  reason           text not null,
+  stream           boolean not null,
+  finished         boolean not null,
+  gateway_us       integer not null,
+  upstream_us      integer not null,
+  total_us         integer not null,
+  request_bytes    integer not null,
+  response_bytes   integer not null,
+  primary key (tenant_id, id)
+);
+CREATE INDEX attempts_expires on attempts (expires_at);
+CREATE INDEX codes_expires on codes (expires_at);
+CREATE INDEX consents_subject on consents (tenant_id, subject, client_id, upstream_id);
+CREATE INDEX console_sessions_account on console_sessions (account_id);
+CREATE INDEX end_user_sessions_subject on end_user_sessions (tenant_id, subject);
+CREATE INDEX members_account on members (account_id);
+CREATE INDEX tenant_origins_tenant on tenant_origins (tenant_id);
+CREATE INDEX token_families_revoked on token_families (tenant_id, revoked_at) where revoked_at is not null;
+CREATE INDEX token_families_subject on token_families (tenant_id, subject);
+CREATE INDEX usage_events_upstream on usage_events (tenant_id, upstream_id, id);

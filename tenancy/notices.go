@@ -1,0 +1,160 @@
+package tenancy
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Topic is what a notice is about: a kind and a tenant, nothing else. Whoever
+// hears it reads the rows.
+type Topic string
+
+// ConfigTopic says that a tenant's edge configuration changed: origins, runtimes,
+// keys, revocations.
+func ConfigTopic(tenant string) Topic { return Topic("config:" + tenant) }
+
+// EventsTopic says that a tenant has new usage events.
+func EventsTopic(tenant string) Topic { return Topic("events:" + tenant) }
+
+// ResyncTopic says that notices may have been lost: read everything again.
+const ResyncTopic Topic = "resync"
+
+// Config gives the tenant of a config topic.
+func (t Topic) Config() (tenant string, ok bool) { return strings.CutPrefix(string(t), "config:") }
+
+const noticeChannel = "emcy"
+
+// Notices hands change notices to the parts of this process. On PostgreSQL they
+// arrive through LISTEN, so that one process hears the others; on SQLite they are
+// delivered after the commit.
+type Notices struct {
+	log    *slog.Logger
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu   sync.Mutex
+	subs map[*Subscription]struct{}
+}
+
+// Subscription receives the notices that its filter lets through. Topics that
+// come while one is waiting are merged, so a slow reader never blocks a commit
+// and never misses a topic.
+type Subscription struct {
+	n       *Notices
+	want    func(Topic) bool
+	mu      sync.Mutex
+	pending map[Topic]struct{}
+	wake    chan struct{}
+}
+
+func newNotices(pool *pgxpool.Pool, log *slog.Logger) *Notices {
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &Notices{log: log, cancel: cancel, done: make(chan struct{}), subs: map[*Subscription]struct{}{}}
+	if pool == nil {
+		close(n.done)
+		return n
+	}
+	go n.listen(ctx, pool)
+	return n
+}
+
+// Subscribe starts receiving. Close the subscription when done.
+func (n *Notices) Subscribe(want func(Topic) bool) *Subscription {
+	s := &Subscription{n: n, want: want, pending: map[Topic]struct{}{}, wake: make(chan struct{}, 1)}
+	n.mu.Lock()
+	n.subs[s] = struct{}{}
+	n.mu.Unlock()
+	return s
+}
+
+// Wake is signalled when Take has something to give.
+func (s *Subscription) Wake() <-chan struct{} { return s.wake }
+
+// Take gives the topics since the last call.
+func (s *Subscription) Take() []Topic {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Topic, 0, len(s.pending))
+	for t := range s.pending {
+		out = append(out, t)
+	}
+	clear(s.pending)
+	return out
+}
+
+// Close ends the subscription.
+func (s *Subscription) Close() {
+	s.n.mu.Lock()
+	delete(s.n.subs, s)
+	s.n.mu.Unlock()
+}
+
+func (n *Notices) deliver(t Topic) {
+	n.mu.Lock()
+	subs := make([]*Subscription, 0, len(n.subs))
+	for s := range n.subs {
+		subs = append(subs, s)
+	}
+	n.mu.Unlock()
+	for _, s := range subs {
+		if t != ResyncTopic && !s.want(t) {
+			continue
+		}
+		s.mu.Lock()
+		s.pending[t] = struct{}{}
+		s.mu.Unlock()
+		select {
+		case s.wake <- struct{}{}:
+		default: // already awake
+		}
+	}
+}
+
+// listen holds one connection for LISTEN. After a loss it reconnects and asks
+// everybody to read again, because notices of the gap are gone.
+func (n *Notices) listen(ctx context.Context, pool *pgxpool.Pool) {
+	defer close(n.done)
+	const retry = time.Second
+	for ctx.Err() == nil {
+		err := n.listenOnce(ctx, pool)
+		if ctx.Err() != nil {
+			return
+		}
+		n.log.WarnContext(ctx, "change notices interrupted, reconnecting", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(retry):
+		}
+	}
+}
+
+func (n *Notices) listenOnce(ctx context.Context, pool *pgxpool.Pool) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	// The connection keeps its LISTEN, so it must not go back to the pool.
+	raw := conn.Hijack()
+	defer func() { _ = raw.Close(context.WithoutCancel(ctx)) }()
+	if _, err := raw.Exec(ctx, "listen "+noticeChannel); err != nil {
+		return err
+	}
+	n.deliver(ResyncTopic)
+	for {
+		msg, err := raw.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		n.deliver(Topic(msg.Payload))
+	}
+}
+
+func (n *Notices) close() {
+	n.cancel()
+	<-n.done
+}

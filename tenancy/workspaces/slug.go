@@ -1,0 +1,64 @@
+package workspaces
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// reserved are slugs that would look like ours, or like a part of a host name
+// that browsers, mail or certificate authorities treat specially.
+var reserved = []string{
+	"www", "app", "api", "docs", "status", "admin", "mail", "smtp", "imap", "auth", "login", "signin", "signup", "sign-in", "sign-up", "sign-out",
+	"oauth", "oidc", "sso", "console", "dashboard", "static", "assets", "cdn", "edge", "mcp", "emcy", "gateway", "support", "help", "billing",
+	"security", "abuse", "postmaster", "hostmaster", "webmaster", "root", "system", "internal", "localhost", "test", "example", "invalid",
+	"workspaces", "workspace", "settings", "account", "accounts", "healthz", "readyz", "metrics", "ui-kit", "new", "autoconfig", "autodiscover", "wpad",
+}
+
+var slugPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{1,30}[a-z0-9]$`)
+
+// CheckSlug says what is wrong with a workspace's slug, or "" when it is fine. A
+// slug becomes a host name label, so the rules are those of one.
+func CheckSlug(slug string) string {
+	switch {
+	case slug == "":
+		return "Choose a short name for the address."
+	case len(slug) < 3 || len(slug) > 32:
+		return "Use 3 to 32 characters."
+	case !slugPattern.MatchString(slug):
+		return "Use small letters, digits and hyphens; start with a letter and do not end with a hyphen."
+	case strings.Contains(slug, "--"):
+		return "Two hyphens in a row are not allowed in a host name here."
+	case strings.HasPrefix(slug, "xn-"):
+		return "Names that start with xn- are reserved for international host names."
+	case slices.Contains(reserved, slug) || slices.Contains(reserved, skeleton(slug)):
+		return "That name is reserved. Try adding your company or team to it."
+	}
+	return ""
+}
+
+// skeleton folds characters that look alike, so that "g1thub-l0gin" style copies
+// of a reserved name are seen.
+func skeleton(slug string) string {
+	return strings.NewReplacer("0", "o", "1", "l", "3", "e", "5", "s", "rn", "m", "vv", "w").Replace(slug)
+}
+
+var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
+
+// SlugFrom proposes a slug for a name; it may still be taken or reserved.
+func SlugFrom(name string) string {
+	ascii := strings.Map(func(r rune) rune {
+		if r > 127 {
+			return -1 // what is left of an accented letter after decomposition
+		}
+		return r
+	}, norm.NFKD.String(strings.ToLower(name)))
+	slug := strings.Trim(notSlug.ReplaceAllString(ascii, "-"), "-")
+	slug = strings.TrimLeft(slug, "0123456789-")
+	if len(slug) > 32 {
+		slug = strings.TrimRight(slug[:32], "-")
+	}
+	return slug
+}

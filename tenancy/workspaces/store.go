@@ -1,0 +1,33 @@
+package workspaces
+
+import (
+	"time"
+)
+
+type tenantRow struct {
+	ID        string
+	Slug      string
+	Name      string
+	Version   int64
+	CreatedAt time.Time
+}
+
+func (tenantRow) TableName() string { return "tenants" }
+
+type originRow struct {
+	Origin    string
+	TenantID  string
+	Port      *int
+	CreatedAt time.Time
+}
+
+func (originRow) TableName() string { return "tenant_origins" }
+
+type memberRow struct {
+	TenantID  string
+	AccountID string
+	Role      string
+	CreatedAt time.Time
+}
+
+func (memberRow) TableName() string { return "members" }
