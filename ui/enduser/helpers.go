@@ -1,0 +1,39 @@
+package enduser
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/a-h/templ"
+
+	"github.com/emcy/gateway/ui/kit"
+)
+
+// messages lists the form's errors in the order of its fields.
+func messages(errors map[string]string) []kit.FieldMessage {
+	var found []kit.FieldMessage
+	for _, name := range []string{"email", "password"} {
+		if errors[name] != "" {
+			found = append(found, kit.FieldMessage{FieldID: kit.FieldID(name), Text: errors[name]})
+		}
+	}
+	return found
+}
+
+// initial is the first letter of the workspace's name, for its mark.
+func initial(name string) string {
+	for _, r := range name {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return string(unicode.ToUpper(r))
+		}
+	}
+	return "·"
+}
+
+// switchAction lets only a path of this origin through.
+func (p ConsentPage) switchAction() templ.SafeURL {
+	if !strings.HasPrefix(p.SwitchAction, "/") || strings.HasPrefix(p.SwitchAction, "//") || strings.HasPrefix(p.SwitchAction, `/\`) {
+		return templ.SafeURL("/sign-in")
+	}
+	return templ.SafeURL(p.SwitchAction)
+}

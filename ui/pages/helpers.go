@@ -1,0 +1,220 @@
+package pages
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/a-h/templ"
+
+	"github.com/emcy/gateway/ui/kit"
+)
+
+// headerSlots is how many static headers the runtime form offers.
+const headerSlots = 3
+
+// favicon is a data address: one request less, and img-src allows it.
+const favicon = "data:image/svg+xml," +
+	"%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E" +
+	"%3Crect width='24' height='24' rx='6.5' fill='%235b53e0'/%3E" +
+	"%3Cpath d='M6.75 17.75v-5.5a5.25 5.25 0 0 1 10.5 0v5.5M12 17.75v-4.5' fill='none' stroke='%23fff' stroke-width='2' stroke-linecap='round'/%3E" +
+	"%3C/svg%3E"
+
+// at is a local address in the current workspace; every part is escaped.
+func at(s Shell, parts ...string) templ.SafeURL {
+	path := "/" + url.PathEscape(s.Workspace.Slug)
+	for _, part := range parts {
+		path += "/" + url.PathEscape(part)
+	}
+	return templ.SafeURL(path)
+}
+
+// local lets a path of this host through and turns everything else into the start page.
+func local(path string) templ.SafeURL {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.HasPrefix(path, `/\`) {
+		return templ.SafeURL("/")
+	}
+	return templ.SafeURL(path)
+}
+
+func current(is bool) templ.Attributes {
+	if !is {
+		return nil
+	}
+	return templ.Attributes{"aria-current": "page"}
+}
+
+func currentTrue(is bool) templ.Attributes {
+	if !is {
+		return nil
+	}
+	return templ.Attributes{"aria-current": "true"}
+}
+
+func accountName(a Account) string {
+	return cmp.Or(a.Name, a.Email)
+}
+
+// initial is the first letter of a name, for an avatar.
+func initial(name string) string {
+	for _, r := range name {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return string(unicode.ToUpper(r))
+		}
+	}
+	return "·"
+}
+
+// messages lists a form's errors in the order of its fields; what has no field of its own comes last.
+func messages(errors FieldErrors, order ...string) []kit.FieldMessage {
+	found := make([]kit.FieldMessage, 0, len(errors))
+	for _, name := range slices.SortedFunc(keys(errors), func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a, order), rank(b, order)), cmp.Compare(a, b))
+	}) {
+		found = append(found, kit.FieldMessage{FieldID: kit.FieldID(name), Text: errors[name]})
+	}
+	return found
+}
+
+func keys(errors FieldErrors) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for name, text := range errors {
+			if text != "" && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+func rank(name string, order []string) int {
+	if i := slices.Index(order, name); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// headerSlot is one row of the static headers in the runtime form.
+type headerSlot struct {
+	name, value kit.FieldSpec
+}
+
+func slots(p RuntimeFormPage) []headerSlot {
+	rows := make([]headerSlot, 0, headerSlots)
+	for i := range headerSlots {
+		var header HeaderValue
+		if i < len(p.Values.Headers) {
+			header = p.Values.Headers[i]
+		}
+		number := strconv.Itoa(i + 1)
+		nameKey, valueKey := "header_name."+strconv.Itoa(i), "header_value."+strconv.Itoa(i)
+		row := headerSlot{
+			name: kit.FieldSpec{
+				Name: "header_name", ID: kit.FieldID(nameKey), Label: "Header " + number + " name", Value: header.Name,
+				Error: p.Errors[nameKey], Mono: true, MaxLength: 128,
+			},
+			value: kit.FieldSpec{
+				Name: "header_value", ID: kit.FieldID(valueKey), Label: "Header " + number + " value", Value: header.Value,
+				Error: p.Errors[valueKey], Mono: true, MaxLength: 4096,
+			},
+		}
+		if i == 0 {
+			row.name.Placeholder = "X-API-Key"
+		}
+		if header.Stored {
+			row.value.Placeholder = "•••••••• stored, leave empty to keep"
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// headersOpen says whether the fold with the static headers starts open.
+func headersOpen(p RuntimeFormPage) bool {
+	for _, header := range p.Values.Headers {
+		if header.Name != "" || header.Value != "" {
+			return true
+		}
+	}
+	for name, text := range p.Errors {
+		if strings.HasPrefix(name, "header_") && text != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// originParts splits an origin pattern around the slug, so that the page can fill it in as it is typed.
+func originParts(pattern string) (before, after string, hasSlug bool) {
+	return strings.Cut(pattern, "{tenant}")
+}
+
+// permille keeps a part of the waterfall inside its frame.
+func permille(n int) int {
+	return min(max(n, 0), 1000)
+}
+
+// long says whether a description is folded.
+func long(text string) bool {
+	const folded = 160
+	return utf8.RuneCountInString(text) > folded
+}
+
+// orSlug is the typed slug, or what stands in its place until one is typed.
+func orSlug(slug string) string {
+	return cmp.Or(slug, "your-slug")
+}
+
+func formTitle(p RuntimeFormPage) string {
+	if p.Edit {
+		return "Edit " + p.RuntimeName
+	}
+	return "Add a runtime"
+}
+
+func step(is bool) templ.Attributes {
+	if !is {
+		return nil
+	}
+	return templ.Attributes{"aria-current": "step"}
+}
+
+func digit(n int) string {
+	return strconv.Itoa(n)
+}
+
+func fileTitle(s Snippet) string {
+	return cmp.Or(s.File, s.Title)
+}
+
+func removeMessages(p RuntimeRemovePage) []kit.FieldMessage {
+	if p.Error == "" {
+		return nil
+	}
+	return []kit.FieldMessage{{FieldID: kit.FieldID("confirm"), Text: p.Error}}
+}
+
+// liveSelf is the address that the live tail reads again: itself, live=1 included.
+func (p LogsPage) liveSelf() string {
+	return p.Href + "?live=1"
+}
+
+func requestName(row LogRow) string {
+	return cmp.Or(row.Tool, row.Method, "Request")
+}
+
+// visible is the width below which a bar could not be seen.
+const visible = 4
+
+// barStart leaves room for the shortest bar at the end of the frame.
+func barStart(s Span) int {
+	return min(permille(s.Start), 1000-visible)
+}
+
+// barWidth keeps the shortest span visible and the longest inside the frame.
+func barWidth(s Span) int {
+	return max(visible, permille(s.Start+s.Length)-barStart(s))
+}
