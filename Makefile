@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+TOOL := go tool -modfile=tools/go.mod
+
+.PHONY: help
+help: ## Show the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: dev
+dev: ## Serve on http://localhost:8080 with ./emcy-data
+	go run ./cmd/emcy serve
+
+.PHONY: gen
+gen: ## Regenerate templ components, assets and the linter's floor plan
+	scripts/gen
+
+.PHONY: fmt
+fmt: ## Format Go and templ files
+	scripts/fmt
+
+.PHONY: lint
+lint: ## Lint with golangci-lint (staticcheck among others)
+	nice $(TOOL) golangci-lint run
+
+.PHONY: vuln
+vuln: ## Look up known vulnerabilities of what the code calls, online
+	nice $(TOOL) govulncheck ./...
+
+.PHONY: test
+test: ## Install what the tests need, then run everything
+	@scripts/test
+
+.PHONY: race
+race: ## Run the Go tests under the race detector
+	@scripts/setup
+	@eval "$$(scripts/postgres start)"; go test -race ./...
+
+.PHONY: e2e
+e2e: ## Run only the end-to-end tests: the built binary, real clients, a browser
+	@scripts/test e2e
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
+	@scripts/fuzz
+
+.PHONY: verify
+verify: ## Regenerate, and fail when a committed generated file was stale
+	@scripts/verify
