@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/authz/server/flow"
+	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/tenancy"
+)
+
+var errUnknownClient = &oplib.Error{Code: "invalid_client", Description: "This client is not registered here, or its registration has expired. Register again."}
+
+// CheckClient reports whether the client exists.
+func (s *Server) CheckClient(ctx context.Context, clientID string) error {
+	var ok bool
+	err := s.db.Read(ctx, requestFrom(ctx).handle, func(tx *tenancy.Tx) (err error) {
+		_, ok, err = findClient(tx, clientID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find client: %w", err)
+	}
+	if !ok {
+		return errUnknownClient
+	}
+	return nil
+}
+
+// s256Length is the length of a base64url SHA-256 (RFC 7636, section 4.2).
+const s256Length = 43
+
+// Authorize checks what may be answered at the client's redirect URI and starts
+// an attempt. The client and the redirect URI were checked before.
+func (s *Server) Authorize(ctx context.Context, r oplib.AuthorizeRequest) (string, error) {
+	req := requestFrom(ctx)
+	if refused := checkAuthorize(r); refused != nil {
+		return "", refused
+	}
+	resource, target, err := s.target(ctx, req, r.Resources)
+	if err != nil {
+		return "", err
+	}
+	id, err := s.flow.Begin(ctx, req.handle, req.browser, flow.Start{
+		ClientID: r.ClientID, UpstreamID: resource.ID, RedirectURI: r.RedirectURI, State: r.State, Resource: target,
+		Scope: authz.Narrow(authz.ParseScopes(r.Scope)).String(), CodeChallenge: r.CodeChallenge, Prompt: r.Prompt,
+	})
+	if err != nil {
+		return "", err
+	}
+	return "/sign-in?attempt=" + url.QueryEscape(id), nil
+}
+
+func checkAuthorize(r oplib.AuthorizeRequest) error {
+	switch {
+	case r.RequestObject:
+		return &oplib.Error{Code: "request_not_supported", Description: "Request objects are not supported: send plain parameters."}
+	case r.ResponseType != "code":
+		return &oplib.Error{Code: "unsupported_response_type", Description: "response_type must be code."}
+	case r.ResponseMode != "" && r.ResponseMode != "query":
+		return &oplib.Error{Code: "invalid_request", Description: "response_mode must be query."}
+	case r.CodeChallenge == "" || r.CodeChallengeMethod != "S256":
+		return &oplib.Error{Code: "invalid_request", Description: "PKCE is required: send code_challenge with code_challenge_method=S256."}
+	case len(r.CodeChallenge) != s256Length || strings.Trim(r.CodeChallenge, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "":
+		return &oplib.Error{Code: "invalid_request", Description: "code_challenge is not the base64url form of a SHA-256."}
+	case slices.Contains(r.Prompt, "none"):
+		return &oplib.Error{Code: "login_required", Description: "A person has to sign in and agree here: prompt=none is not possible."}
+	case len(r.State) > 4096:
+		return &oplib.Error{Code: "invalid_request", Description: "state is too long."}
+	}
+	return nil
+}
+
+// target finds the runtime that the resource parameter names (RFC 8707). Without
+// one, a tenant with a single runtime means that one.
+func (s *Server) target(ctx context.Context, req request, requested []string) (flow.Resource, string, error) {
+	var all []flow.Resource
+	err := s.db.Read(ctx, req.handle, func(tx *tenancy.Tx) (err error) {
+		all, err = s.resources.All(tx)
+		return err
+	})
+	if err != nil {
+		return flow.Resource{}, "", fmt.Errorf("list resources: %w", err)
+	}
+	if len(requested) == 0 && len(all) == 1 {
+		return all[0], resourceURL(req.issuer, all[0].Slug), nil
+	}
+	if len(requested) == 1 {
+		for _, r := range all {
+			if u := resourceURL(req.issuer, r.Slug); sameResource(requested[0], u) {
+				return r, u, nil
+			}
+		}
+	}
+	return flow.Resource{}, "", &oplib.Error{Code: "invalid_target", Description: "resource must be the URL of one MCP server at " + req.issuer + "."}
+}
+
+// resourceURL is the MCP URL of an upstream: the audience of its tokens.
+func resourceURL(issuer, slug string) string { return issuer + "/" + slug + "/mcp" }
+
+// sameResource compares a resource parameter with a canonical one. Scheme and host
+// may be in other letters, and one slash may follow, because clients send both.
+func sameResource(requested, canonical string) bool {
+	if requested == canonical {
+		return true
+	}
+	u, err := url.Parse(requested)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.RawPath != "" || strings.ContainsAny(requested, "?#") {
+		return false
+	}
+	return strings.ToLower(u.Scheme)+"://"+strings.ToLower(u.Host)+strings.TrimSuffix(u.Path, "/") == canonical
+}
+
+// checkRedirect is the first phase of an authorization request: what fails here is
+// told to the person and never sent to the redirect URI.
+func (s *Server) checkRedirect(ctx context.Context, clientID, redirectURI string) error {
+	var row clientRow
+	var ok bool
+	err := s.db.Read(ctx, requestFrom(ctx).handle, func(tx *tenancy.Tx) (err error) {
+		row, ok, err = findClient(tx, clientID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find client: %w", err)
+	}
+	if !ok {
+		return errUnknownClient
+	}
+	registered, err := row.redirects()
+	if err != nil {
+		return err
+	}
+	if !matchRedirect(registered, redirectURI) {
+		return errRedirect
+	}
+	return nil
+}
+
+var errRedirect = errors.New("redirect_uri is not registered")

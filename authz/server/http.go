@@ -1,0 +1,273 @@
+package server
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/emcy/gateway/authz/server/oplib"
+)
+
+const maxBody = 64 << 10 // bytes; every request here is a small form or document
+
+// route is one endpoint. A path is exact; pattern routes have {upstream} as one segment.
+type route struct {
+	method string
+	path   string
+	// cors lets any origin read the answer: public documents and the endpoints that
+	// browser clients call with nothing but what they hold. Never /authorize or pages.
+	cors   bool
+	handle func(w http.ResponseWriter, r *http.Request)
+}
+
+// Route names an endpoint, for the test that walks them all.
+type Route struct{ Method, Path string }
+
+// Routes lists every endpoint.
+func (s *Server) Routes() []Route {
+	out := make([]Route, len(s.routes))
+	for i, r := range s.routes {
+		out[i] = Route{r.method, r.path}
+	}
+	return out
+}
+
+func (s *Server) table() []route {
+	get := func(path string, cors bool, h http.HandlerFunc) route { return route{http.MethodGet, path, cors, h} }
+	post := func(path string, cors bool, h http.HandlerFunc) route { return route{http.MethodPost, path, cors, h} }
+	routes := []route{
+		get("/jwks", true, s.jwks),
+		post("/register", true, s.register),
+		get(oplib.AuthorizePath, false, s.authorize),
+		post(oplib.AuthorizePath, false, s.authorize),
+		post(oplib.TokenPath, true, s.formEndpoint),
+		post(oplib.RevokePath, true, s.formEndpoint),
+		get("/sign-in", false, s.signInPage),
+		post("/sign-in", false, s.signIn),
+		post("/sign-out", false, s.signOut),
+		get("/consent", false, s.consentPage),
+		post("/consent", false, s.consent),
+		get("/", false, s.home),
+	}
+	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
+		routes = append(routes, get(path, true, s.metadata), get(path+"/{upstream}/mcp", true, s.metadata), get("/{upstream}/mcp"+path, true, s.metadata))
+	}
+	return routes
+}
+
+// Serve answers a request at a tenant's origin. The origin was found in the
+// snapshot; the gate is asked again here, because only it mints handles.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	if strings.HasPrefix(r.URL.Path, s.prefix) {
+		h.Del("Cache-Control") // assets say themselves how long they live
+		s.assets.ServeHTTP(w, r)
+		return
+	}
+	matched, allow := s.match(r)
+	if len(allow) == 0 {
+		s.writeError(w, r, &oauthError{Code: "not_found", Description: "There is nothing here.", Status: http.StatusNotFound})
+		return
+	}
+	if len(matched) > 0 && matched[0].cors {
+		h.Set("Access-Control-Allow-Origin", "*")
+		if r.Method == http.MethodOptions {
+			preflight(w, r, allow)
+			return
+		}
+	}
+	endpoint, ok := pick(matched, r.Method)
+	if !ok {
+		h.Set("Allow", strings.Join(allow, ", "))
+		s.writeError(w, r, &oauthError{Code: "invalid_request", Description: "Use " + strings.Join(allow, " or ") + " here.", Status: http.StatusMethodNotAllowed})
+		return
+	}
+	handle, err := s.db.ForOrigin(r.Context(), issuer)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	req := request{handle: handle, issuer: issuer, browser: browserOf(r, issuer)}
+	endpoint.handle(w, r.WithContext(withRequest(r.Context(), req)))
+}
+
+// match finds the routes of a path, and the methods that they have.
+func (s *Server) match(r *http.Request) (matched []route, allow []string) {
+	for _, route := range s.routes {
+		if !samePath(route.path, r.URL.Path) {
+			continue
+		}
+		matched = append(matched, route)
+		allow = append(allow, route.method)
+		if route.method == http.MethodGet {
+			allow = append(allow, http.MethodHead)
+		}
+	}
+	return matched, allow
+}
+
+func pick(matched []route, method string) (route, bool) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, r := range matched {
+		if r.method == method {
+			return r, true
+		}
+	}
+	return route{}, false
+}
+
+func samePath(pattern, path string) bool {
+	before, after, wild := strings.Cut(pattern, "{upstream}")
+	if !wild {
+		return pattern == path
+	}
+	middle, ok := strings.CutPrefix(path, before)
+	if !ok {
+		return false
+	}
+	middle, ok = strings.CutSuffix(middle, after)
+	return ok && middle != "" && !strings.Contains(middle, "/")
+}
+
+func preflight(w http.ResponseWriter, r *http.Request, allow []string) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", strings.Join(allow, ", "))
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		// A wildcard would not cover Authorization, so the request's own list is given back.
+		h.Set("Access-Control-Allow-Headers", asked)
+	}
+	h.Set("Access-Control-Max-Age", "600")
+	h.Set("Vary", "Access-Control-Request-Headers")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// repeatable parameters may stand more than once (RFC 8707, section 2).
+var repeatable = map[string]bool{"resource": true}
+
+// single refuses a repeated parameter (RFC 6749, sections 3.1 and 3.2): two readers
+// may each take another one.
+func single(values url.Values) error {
+	for name, v := range values {
+		if len(v) > 1 && !repeatable[name] {
+			return &oauthError{Code: "invalid_request", Description: "A parameter is there more than once."}
+		}
+	}
+	return nil
+}
+
+// form reads a form body: nothing of a POST may stand in its URL, where it would
+// be logged.
+func form(r *http.Request) (url.Values, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/x-www-form-urlencoded" {
+		return nil, &oauthError{Code: "invalid_request", Description: "Send the parameters as application/x-www-form-urlencoded."}
+	}
+	if r.URL.RawQuery != "" {
+		return nil, &oauthError{Code: "invalid_request", Description: "Send the parameters in the body, not in the URL."}
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, &oauthError{Code: "invalid_request", Description: "The form cannot be read, or is too large."}
+	}
+	return r.PostForm, single(r.PostForm)
+}
+
+// formEndpoint guards the library's token and revocation endpoints.
+func (s *Server) formEndpoint(w http.ResponseWriter, r *http.Request) {
+	values, err := form(r)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	_, _, basic := r.BasicAuth()
+	if basic && (values.Has("client_secret") || values.Has("client_assertion")) {
+		s.writeError(w, r, &oauthError{Code: "invalid_request", Description: "Use one way of client authentication."})
+		return
+	}
+	s.op.ServeHTTP(&tokenWriter{ResponseWriter: w, basic: basic}, r)
+}
+
+// tokenWriter adds the headers that the library leaves out (RFC 6749, section 5).
+type tokenWriter struct {
+	http.ResponseWriter
+	basic bool
+}
+
+func (w *tokenWriter) WriteHeader(status int) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	if status == http.StatusUnauthorized && w.basic {
+		h.Set("WWW-Authenticate", `Basic realm="token"`)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// authorize is the first phase: single parameters, a known client, a registered
+// redirect URI. Only then the library, and with it redirects to the client, may act.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
+	values := r.URL.Query()
+	if r.Method == http.MethodPost {
+		var err error
+		if values, err = form(r); err != nil {
+			s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent an authorization request that is not a plain form.", "Start again from the app. If it happens again, tell its makers."})
+			return
+		}
+	}
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil || single(values) != nil {
+		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent a parameter twice, or in a form that cannot be read.", "Start again from the app. If it happens again, tell its makers."})
+		return
+	}
+	err := s.checkRedirect(r.Context(), values.Get("client_id"), values.Get("redirect_uri"))
+	switch {
+	case err == nil:
+	case isUnknownClient(err):
+		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_client", "This app is not registered here", "The app uses a registration that this workspace does not know, or that has expired.",
+			"Make the app forget its registration, then connect again: in Claude Code run /mcp and choose “Clear authentication”; for mcp-remote delete ~/.mcp-auth; elsewhere remove the server and add it again."})
+		return
+	case err == errRedirect: //nolint:errorlint // a sentinel that is returned bare
+		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_redirect_uri", "The app asks to return to an address it has not registered", "For your safety nothing was sent there.",
+			"Remove the server in the app and add it again, so that it registers anew. If it happens again, tell the app's makers."})
+		return
+	default:
+		s.pageFor(w, r, err)
+		return
+	}
+	req := requestFrom(r.Context())
+	if req.browser == "" {
+		req.browser = setBrowser(w, req.issuer)
+		r = r.WithContext(withRequest(r.Context(), req))
+	}
+	s.op.ServeHTTP(&authorizeWriter{ResponseWriter: w, issuer: req.issuer}, r)
+}
+
+// authorizeWriter adds iss to the error responses that the library redirects (RFC
+// 9207, section 2); success is answered by the flow.
+type authorizeWriter struct {
+	http.ResponseWriter
+	issuer string
+}
+
+func (w *authorizeWriter) WriteHeader(status int) {
+	if location := w.Header().Get("Location"); location != "" && !strings.HasPrefix(location, "/") {
+		sep := "?"
+		if strings.Contains(location, "?") {
+			sep = "&"
+		}
+		w.Header().Set("Location", location+sep+"iss="+url.QueryEscape(w.issuer))
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func isUnknownClient(err error) bool { return err == error(errUnknownClient) } //nolint:errorlint // a sentinel that is returned bare
+
+// home says what this origin is, to a person who opens it.
+func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	s.errorPage(w, r, http.StatusOK, pageError{"", "This is an MCP address", "Runtimes of this workspace are served here to MCP clients such as Claude, VS Code or Cursor.", "Add the full MCP URL, which ends in /mcp, to your client."})
+}

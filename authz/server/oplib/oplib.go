@@ -1,0 +1,243 @@
+// Package oplib is the adapter to zitadel/oidc's op.Server, and its only importer.
+//
+// It turns the library's requests into this project's own types and the project's
+// errors into the library's. What the library does not do strictly (single
+// parameters, POST only, redirect matching, PKCE as a demand, iss, no-store) is
+// done by the HTTP layer of package server before and around it.
+package oplib
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// AuthorizeRequest is an authorization request (RFC 6749, section 4.1.1; RFC 7636;
+// RFC 8707) whose client and redirect URI were checked.
+type AuthorizeRequest struct {
+	ClientID            string
+	RedirectURI         string
+	ResponseType        string
+	ResponseMode        string
+	State               string
+	Scope               string
+	CodeChallenge       string
+	CodeChallengeMethod string
+	Prompt              []string
+	RequestObject       bool
+	Resources           []string
+}
+
+// CodeRequest redeems an authorization code (RFC 6749, section 4.1.3).
+type CodeRequest struct {
+	ClientID     string
+	Code         string
+	RedirectURI  string
+	CodeVerifier string
+	Resources    []string
+}
+
+// RefreshRequest renews tokens (RFC 6749, section 6).
+type RefreshRequest struct {
+	ClientID     string
+	RefreshToken string
+	Scope        string
+	Resources    []string
+}
+
+// Tokens is a token response (RFC 6749, section 5.1).
+type Tokens struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope"`
+}
+
+// Error is an OAuth error (RFC 6749, sections 4.1.2.1 and 5.2). Any other error
+// becomes server_error without a word of its text.
+type Error struct {
+	Code        string
+	Description string
+	// Status overrides the default 400; invalid_client is always 401.
+	Status int
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Description }
+
+// Backend is the authorization server behind the protocol. Its methods may block
+// on the database; they return *Error for everything a client did wrong.
+type Backend interface {
+	// CheckClient says whether the client exists and may authenticate with nothing but its id.
+	CheckClient(ctx context.Context, clientID string) error
+	// Authorize starts an attempt and gives the local path to go on at.
+	Authorize(ctx context.Context, r AuthorizeRequest) (location string, err error)
+	Code(ctx context.Context, r CodeRequest) (Tokens, error)
+	Refresh(ctx context.Context, r RefreshRequest) (Tokens, error)
+	Revoke(ctx context.Context, clientID, token string) error
+}
+
+// The endpoints' paths on a tenant's origin.
+const (
+	AuthorizePath = "/authorize"
+	TokenPath     = "/token"
+	RevokePath    = "/revoke"
+)
+
+// New gives the handler of the three endpoints.
+func New(b Backend) http.Handler {
+	return op.RegisterServer(&server{backend: b}, op.Endpoints{
+		Authorization: op.NewEndpoint(AuthorizePath),
+		Token:         op.NewEndpoint(TokenPath),
+		Revocation:    op.NewEndpoint(RevokePath),
+	}, op.WithServerCORSOptions(nil)) // the HTTP layer around it answers CORS, per endpoint
+}
+
+type server struct {
+	op.UnimplementedServer
+	backend Backend
+}
+
+func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
+	// The library refuses a request without a scope; which scopes are granted is the backend's decision.
+	requested := append(oidc.SpaceDelimitedArray{}, r.Data.Scopes...)
+	if len(r.Data.Scopes) == 0 {
+		r.Data.Scopes = oidc.SpaceDelimitedArray{oidc.ScopeOfflineAccess}
+	}
+	c := &client{id: r.Data.ClientID, redirect: r.Data.RedirectURI, requested: requested}
+	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: c}, nil
+}
+
+func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
+	location, err := s.backend.Authorize(ctx, AuthorizeRequest{
+		ClientID: r.Data.ClientID, RedirectURI: r.Data.RedirectURI, ResponseType: string(r.Data.ResponseType), ResponseMode: string(r.Data.ResponseMode),
+		State: r.Data.State, Scope: strings.Join(r.Client.(*client).requested, " "), CodeChallenge: r.Data.CodeChallenge,
+		CodeChallengeMethod: string(r.Data.CodeChallengeMethod), Prompt: r.Data.Prompt,
+		RequestObject: r.Data.RequestParam != "" || r.Form.Has("request_uri"), Resources: r.Form["resource"],
+	})
+	if err != nil {
+		return nil, authorizeError(err)
+	}
+	return op.NewRedirect(location), nil
+}
+
+func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
+	if r.Data.ClientSecret != "" || r.Data.ClientAssertion != "" {
+		return nil, tokenError(&Error{Code: "invalid_client", Description: "This client has no secret: send its client_id alone."})
+	}
+	if err := s.backend.CheckClient(ctx, r.Data.ClientID); err != nil {
+		return nil, tokenError(err)
+	}
+	return &client{id: r.Data.ClientID}, nil
+}
+
+func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
+	tokens, err := s.backend.Code(ctx, CodeRequest{
+		ClientID: r.Client.GetID(), Code: r.Data.Code, RedirectURI: r.Data.RedirectURI, CodeVerifier: r.Data.CodeVerifier, Resources: r.PostForm["resource"],
+	})
+	if err != nil {
+		return nil, tokenError(err)
+	}
+	return op.NewResponse(tokens), nil
+}
+
+func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+	tokens, err := s.backend.Refresh(ctx, RefreshRequest{
+		ClientID: r.Client.GetID(), RefreshToken: r.Data.RefreshToken, Scope: strings.Join(r.Data.Scopes, " "), Resources: r.PostForm["resource"],
+	})
+	if err != nil {
+		return nil, tokenError(err)
+	}
+	return op.NewResponse(tokens), nil
+}
+
+func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.RevocationRequest]) (*op.Response, error) {
+	if err := s.backend.Revoke(ctx, r.Client.GetID(), r.Data.Token); err != nil {
+		return nil, tokenError(err)
+	}
+	return op.NewResponse(struct{}{}), nil
+}
+
+// codes are the errors that the backend may answer with. The library keeps the
+// type of an error's code to itself, so each is made by its constructor.
+var codes = map[string]func() *oidc.Error{
+	"invalid_request":           oidc.ErrInvalidRequest,
+	"invalid_scope":             oidc.ErrInvalidScope,
+	"invalid_client":            oidc.ErrInvalidClient,
+	"invalid_grant":             oidc.ErrInvalidGrant,
+	"invalid_target":            oidc.ErrInvalidTarget,
+	"unauthorized_client":       oidc.ErrUnauthorizedClient,
+	"access_denied":             oidc.ErrAccessDenied,
+	"login_required":            oidc.ErrLoginRequired,
+	"request_not_supported":     oidc.ErrRequestNotSupported,
+	"unsupported_response_type": func() *oidc.Error { return &oidc.Error{ErrorType: "unsupported_response_type"} },
+	"request_uri_not_supported": func() *oidc.Error { return &oidc.Error{ErrorType: "request_uri_not_supported"} },
+	"temporarily_unavailable":   func() *oidc.Error { return &oidc.Error{ErrorType: "temporarily_unavailable"} },
+}
+
+func asOIDC(err error) (*oidc.Error, *Error) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		// The parent is for the library's log line; only the description is sent.
+		return oidc.ErrServerError().WithDescription("Something went wrong on our side. Try again.").WithParent(err), nil
+	}
+	out := oidc.ErrServerError()
+	if make, known := codes[e.Code]; known {
+		out = make()
+	}
+	out.Description = e.Description
+	return out, e
+}
+
+// authorizeError is redirected to the client by the library.
+func authorizeError(err error) error {
+	out, _ := asOIDC(err)
+	return out
+}
+
+func tokenError(err error) error {
+	out, e := asOIDC(err)
+	switch {
+	case e == nil:
+		return op.NewStatusError(out, http.StatusInternalServerError)
+	case e.Status != 0:
+		return op.NewStatusError(out, e.Status)
+	case e.Code == "invalid_client":
+		return op.NewStatusError(out, http.StatusUnauthorized)
+	}
+	return op.NewStatusError(out, http.StatusBadRequest)
+}
+
+// client is what the library wants to know of a client. It was checked before, so
+// its registered redirect URI is the one requested.
+type client struct {
+	id        string
+	redirect  string
+	requested []string
+}
+
+func (c *client) GetID() string                      { return c.id }
+func (c *client) RedirectURIs() []string             { return []string{c.redirect} }
+func (*client) PostLogoutRedirectURIs() []string     { return nil }
+func (*client) ApplicationType() op.ApplicationType  { return op.ApplicationTypeNative }
+func (*client) AuthMethod() oidc.AuthMethod          { return oidc.AuthMethodNone }
+func (*client) ResponseTypes() []oidc.ResponseType   { return []oidc.ResponseType{oidc.ResponseTypeCode} }
+func (*client) LoginURL(string) string               { return "" }
+func (*client) AccessTokenType() op.AccessTokenType  { return op.AccessTokenTypeJWT }
+func (*client) IDTokenLifetime() time.Duration       { return 0 }
+func (*client) DevMode() bool                        { return false }
+func (*client) IsScopeAllowed(string) bool           { return true }
+func (*client) IDTokenUserinfoClaimsAssertion() bool { return false }
+func (*client) ClockSkew() time.Duration             { return 0 }
+func (*client) GrantTypes() []oidc.GrantType {
+	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
+}
+func (*client) RestrictAdditionalIdTokenScopes() func([]string) []string     { return same }
+func (*client) RestrictAdditionalAccessTokenScopes() func([]string) []string { return same }
+
+func same(s []string) []string { return s }

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/internal/logx"
+)
+
+// oauthError is an error of an endpoint that answers JSON (RFC 6749, section 5.2;
+// RFC 7591, section 3.2.2).
+type oauthError struct {
+	Code        string
+	Description string
+	Status      int // 400 where it is zero
+	RetryAfter  time.Duration
+}
+
+func (e *oauthError) Error() string { return e.Code + ": " + e.Description }
+
+// writeError is the one writer of JSON errors. What is not an oauthError shows
+// nothing of its text.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := errors.AsType[*oauthError](err)
+	if !ok {
+		e = s.classify(r, err)
+	}
+	status := e.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	writeJSON(w, status, map[string]string{"error": e.Code, "error_description": e.Description})
+}
+
+func (s *Server) classify(r *http.Request, err error) *oauthError {
+	if e, ok := errors.AsType[*oplib.Error](err); ok {
+		return &oauthError{Code: e.Code, Description: e.Description, Status: e.Status}
+	}
+	switch errs.KindOf(err) {
+	case errs.NotFound:
+		return &oauthError{Code: "invalid_request", Description: "There is no such workspace.", Status: http.StatusNotFound}
+	case errs.RateLimited:
+		return &oauthError{Code: "temporarily_unavailable", Description: errs.Public(err), Status: http.StatusTooManyRequests, RetryAfter: time.Minute}
+	case errs.Unavailable:
+		return &oauthError{Code: "temporarily_unavailable", Description: "The service is busy. Try again in a moment.", Status: http.StatusServiceUnavailable, RetryAfter: time.Second}
+	case errs.Canceled:
+		return &oauthError{Code: "server_error", Description: "The request was given up.", Status: 499}
+	case errs.Invalid, errs.Unauthenticated, errs.Forbidden, errs.Conflict, errs.Stale, errs.NeedsConsent, errs.BudgetExceeded,
+		errs.UpstreamFailed, errs.DownstreamRejected, errs.Internal:
+	}
+	s.log.ErrorContext(r.Context(), "authorization server failed", logx.Path, r.URL.Path, logx.Err, err)
+	return &oauthError{Code: "server_error", Description: "Something went wrong on our side. Try again.", Status: http.StatusInternalServerError}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone, which nobody can help
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/edge"
+	"github.com/emcy/gateway/edge/feed"
+	"github.com/emcy/gateway/edge/snapshot"
+	"github.com/emcy/gateway/internal/clock"
+	"github.com/emcy/gateway/internal/httpx"
+	"github.com/emcy/gateway/internal/logx"
+	"github.com/emcy/gateway/internal/outbound"
+	"github.com/emcy/gateway/internal/seal"
+	"github.com/emcy/gateway/jobs"
+	"github.com/emcy/gateway/tenancy"
+	"github.com/emcy/gateway/tenancy/accounts"
+	"github.com/emcy/gateway/tenancy/workspaces"
+	"github.com/emcy/gateway/ui/assets"
+	"github.com/emcy/gateway/upstreams"
+	"github.com/emcy/gateway/upstreams/probe"
+	"github.com/emcy/gateway/usage"
+	"github.com/emcy/gateway/web"
+)
+
+// drain is how long a stopping process lets requests and jobs finish.
+const drain = 15 * time.Second
+
+// openDatabase opens the data folder, the key and the database, and migrates.
+func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (*tenancy.DB, error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, configError{fmt.Errorf("the data folder cannot be made: %w", err)}
+	}
+	if err := writable(cfg.DataDir); err != nil {
+		return nil, configError{fmt.Errorf("the data folder %s cannot be written: %w", cfg.DataDir, err)}
+	}
+	keyFile, create := cfg.KeyFile, false
+	if keyFile == "" {
+		keyFile, create = filepath.Join(cfg.DataDir, "key"), true
+	}
+	sqlitePath := filepath.Join(cfg.DataDir, "emcy.db")
+	if _, err := os.Stat(sqlitePath); err == nil && cfg.DatabaseURL == "" {
+		create = false // a new key could not open what is in there
+	}
+	kek, err := seal.LoadOrCreateFile(keyFile, create)
+	if err != nil {
+		return nil, configError{err}
+	}
+	db, err := tenancy.Open(ctx, tenancy.Config{DatabaseURL: cfg.DatabaseURL, SQLitePath: sqlitePath, KEK: kek, Clock: clock.System{}, Log: log})
+	if err != nil {
+		return nil, configError{err}
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := db.CheckKeys(ctx); err != nil {
+		return nil, configError{errors.Join(err, db.Close())}
+	}
+	return db, nil
+}
+
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".write-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func migrate(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
+	db, err := openDatabase(ctx, cfg, logx.New(stderr, cfg.LogLevel, cfg.LogJSON))
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(stdout, "The database is up to date.")
+	return db.Close()
+}
+
+// gateway is the running process: what was started, to be stopped the other way round.
+type gateway struct {
+	cfg   config
+	log   *slog.Logger
+	db    *tenancy.DB
+	stops []func(context.Context) error
+}
+
+// onStop adds something to stop. The last one started stops first.
+func (g *gateway) onStop(stop func(context.Context) error) { g.stops = append(g.stops, stop) }
+
+func (g *gateway) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	var failed error
+	for i := len(g.stops) - 1; i >= 0; i-- {
+		failed = errors.Join(failed, g.stops[i](ctx))
+	}
+	return failed
+}
+
+func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error) {
+	log := logx.New(stderr, cfg.LogLevel, cfg.LogJSON)
+	slog.SetDefault(log)
+	db, err := openDatabase(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	g := &gateway{cfg: cfg, log: log, db: db}
+	g.onStop(func(context.Context) error { return db.Close() })
+	defer func() { err = errors.Join(err, g.stop()) }()
+	if err := g.start(ctx); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(stdout, "Emcy Gateway is ready: open %s\n", cfg.PublicURL)
+	if cfg.PrivateByItself {
+		_, _ = fmt.Fprintln(stdout, "Runtimes on loopback and private addresses are allowed, because the console is on localhost (EMCY_ALLOW_PRIVATE_UPSTREAMS).")
+	}
+	<-ctx.Done()
+	log.InfoContext(ctx, "stopping: requests and jobs get a moment to finish")
+	return nil
+}
+
+// start wires the packages. It is the one place that knows them all.
+func (g *gateway) start(ctx context.Context) error {
+	out := outbound.Config{AllowPrivate: g.cfg.AllowPrivate, UserAgent: "Emcy-Gateway/" + version()}
+	client := outbound.New(out)
+	queue, err := jobs.New(g.db, g.log)
+	if err != nil {
+		return err
+	}
+	people := people{accounts.New(g.db, accounts.DefaultCost)}
+	ws := workspaces.New(g.db, g.cfg.Placement, server.CreateKey)
+	as := server.New(server.Config{
+		DB: g.db, People: people, Resources: resources{}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		ClientIP: func(r *http.Request) netip.Addr { return httpx.ClientIP(r, g.cfg.TrustedProxies) }, Log: g.log,
+	})
+	registry := upstreams.New(g.db, client, probe.New(probe.Config{Outbound: out, Clock: g.db.Clock(), Version: version()}), as, queue)
+
+	if g.cfg.Edge {
+		if err := g.startEdge(ctx, client, as, ws); err != nil {
+			return err
+		}
+	}
+	if g.cfg.Worker {
+		if err := g.startWorker(ctx, queue, registry, people.accounts, as, ws); err != nil {
+			return err
+		}
+	}
+	if g.cfg.Console {
+		return g.startConsole(ctx, people.accounts, ws, registry)
+	}
+	return nil
+}
+
+func (g *gateway) startEdge(ctx context.Context, client *outbound.Client, as *server.Server, ws *workspaces.Workspaces) error {
+	recorder, err := usage.NewRecorder(usage.RecorderConfig{DB: g.db, Dir: filepath.Join(g.cfg.DataDir, "spool"), Log: g.log})
+	if err != nil {
+		return configError{err}
+	}
+	if err := recorder.Start(ctx); err != nil {
+		return err
+	}
+	g.onStop(recorder.Stop)
+	store := snapshot.NewStore()
+	front, err := edge.New(edge.Config{
+		Snapshots: store, Transport: client.Transport(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log,
+		Auth: func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
+	})
+	if err != nil {
+		return err
+	}
+	follow := feed.New(g.db, ws, store, g.log)
+	if err := follow.Start(ctx); err != nil {
+		return err
+	}
+	g.onStop(func(context.Context) error { follow.Stop(); return nil })
+	front.Start()
+
+	handler := front.Handler(g.cfg.EdgeScheme)
+	if g.cfg.EdgeListen != "" {
+		l, err := listen(ctx, g.cfg.EdgeListen)
+		if err != nil {
+			return err
+		}
+		if l, err = withTLS(l, g.cfg.EdgeCert, g.cfg.EdgeTK); err != nil {
+			return err
+		}
+		s := edge.NewServer(handler, g.log)
+		go func() { _ = s.Serve(l) }() // it ends with the server's shutdown
+		g.onStop(func(ctx context.Context) error { front.Stop(); return s.Shutdown(ctx) })
+		return nil
+	}
+	p := newPorts(store, handler, g.log)
+	p.sync(ctx)
+	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	go p.follow(following, func() <-chan struct{} { return after(following, portRetry) })
+	g.onStop(func(ctx context.Context) error { cancel(); front.Stop(); return p.server.Shutdown(ctx) })
+	return nil
+}
+
+// portRetry is how often an occupied workspace port is tried again.
+const portRetry = 30 * time.Second
+
+// after is a channel that is closed once the time is up or ctx ends.
+func after(ctx context.Context, d time.Duration) <-chan struct{} {
+	done, cancel := context.WithTimeout(ctx, d)
+	context.AfterFunc(done, cancel)
+	return done.Done()
+}
+
+func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *upstreams.Registry, people *accounts.Accounts, as *server.Server, ws *workspaces.Workspaces) error {
+	err := queue.Start(context.WithoutCancel(ctx), jobs.Work{
+		Probe: func(ctx context.Context, h tenancy.Handle, id string) error {
+			_, err := registry.ProbeByID(ctx, h, id)
+			return err
+		},
+		ProbeAll: func(ctx context.Context) error { return probeAll(ctx, g.db, ws, queue) },
+		Sweep: func(ctx context.Context) error {
+			return errors.Join(people.Sweep(ctx), as.Sweep(ctx))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	g.onStop(queue.Stop)
+	return nil
+}
+
+func (g *gateway) startConsole(ctx context.Context, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry) error {
+	console, err := web.New(web.Config{
+		PublicURL: g.cfg.PublicURL, DB: g.db, Accounts: people, Workspaces: ws, Upstreams: registry, Usage: usage.NewLog(g.db),
+		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping,
+	})
+	if err != nil {
+		return configError{err}
+	}
+	listeners, err := listenAll(ctx, g.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	s := edge.NewServer(console, g.log)
+	for _, l := range listeners {
+		if l, err = withTLS(l, g.cfg.TLSCert, g.cfg.TLSKey); err != nil {
+			return err
+		}
+		go func() { _ = s.Serve(l) }() // it ends with the server's shutdown
+	}
+	g.onStop(func(ctx context.Context) error { console.Close(); return s.Shutdown(ctx) })
+	return nil
+}
+
+func (g *gateway) notice() string {
+	switch {
+	case g.cfg.PrivateByItself:
+		return "Runtimes on loopback and private addresses are allowed, because this gateway's console is on localhost."
+	case g.cfg.AllowPrivate:
+		return "Runtimes on loopback and private addresses are allowed by this gateway's settings."
+	}
+	return ""
+}

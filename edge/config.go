@@ -1,0 +1,86 @@
+package edge
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/emcy/gateway/edge/snapshot"
+	"github.com/emcy/gateway/internal/clock"
+	"github.com/emcy/gateway/usage/event"
+)
+
+// Recorder takes usage events. Record must not block; when it returns, the event
+// must survive the end of the process. An event with the ID of an earlier one
+// replaces it.
+type Recorder interface{ Record(event.Event) }
+
+// Config is what the edge needs. Limits may be left at zero.
+type Config struct {
+	Snapshots *snapshot.Store
+	// Auth serves everything on a tenant's origin that is neither MCP nor
+	// protected-resource metadata: the authorization server and its pages.
+	Auth func(http.ResponseWriter, *http.Request, *snapshot.Tenant)
+	// Transport reaches the runtimes. It must follow no redirect and check the
+	// address that it dials.
+	Transport http.RoundTripper
+	Recorder  Recorder
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Limits    Limits
+}
+
+// Limits bound a request. Zero fields take the defaults.
+type Limits struct {
+	Body        int64         // of a client's message; 4 MiB
+	BodyTime    time.Duration // to read it; 30 s
+	HeaderTime  time.Duration // until the runtime's headers; 5 min, because a tool may work that long
+	WriteTime   time.Duration // for one write to a client that does not read; 30 s
+	KnownTokens int           // verified tokens that are remembered; 32,768
+}
+
+func (l Limits) withDefaults() Limits {
+	orDefault(&l.Body, 4<<20)
+	orDefault(&l.BodyTime, 30*time.Second)
+	orDefault(&l.HeaderTime, 5*time.Minute)
+	orDefault(&l.WriteTime, 30*time.Second)
+	orDefault(&l.KnownTokens, 32<<10)
+	return l
+}
+
+func orDefault[T int | int64 | time.Duration](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+// New makes the edge. Start it before it serves.
+func New(cfg Config) (*Front, error) {
+	switch {
+	case cfg.Snapshots == nil:
+		return nil, errors.New("edge: no snapshots")
+	case cfg.Auth == nil:
+		return nil, errors.New("edge: no authorization server")
+	case cfg.Transport == nil:
+		return nil, errors.New("edge: no transport")
+	case cfg.Recorder == nil:
+		return nil, errors.New("edge: no recorder")
+	case cfg.Clock == nil:
+		return nil, errors.New("edge: no clock")
+	case cfg.Log == nil:
+		return nil, errors.New("edge: no log")
+	}
+	limits := cfg.Limits.withDefaults()
+	return &Front{
+		snapshots: cfg.Snapshots,
+		auth:      cfg.Auth,
+		transport: cfg.Transport,
+		recorder:  cfg.Recorder,
+		clock:     cfg.Clock,
+		log:       cfg.Log,
+		limits:    limits,
+		tokens:    newTokenCache(limits.KnownTokens),
+		streams:   newStreams(cfg.Snapshots, cfg.Clock),
+	}, nil
+}

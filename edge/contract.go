@@ -1,0 +1,127 @@
+package edge
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/emcy/gateway/internal/mcpwire"
+)
+
+// Headers of the worker contract.
+const (
+	headerSecret      = "X-Emcy-Worker-Secret"
+	headerSubject     = "X-Emcy-Subject"
+	headerTenant      = "X-Emcy-Tenant"
+	headerClient      = "X-Emcy-Client"
+	headerRequestID   = "X-Emcy-Request-Id"
+	headerAssertion   = "X-Emcy-Assertion"
+	headerEmcyPrefix  = "X-Emcy-"
+	headerMCPPrefix   = "Mcp-"
+	headerXMCPPrefix  = "X-Mcp-"
+	headerConnection  = "Connection"
+	headerContentType = "Content-Type"
+)
+
+// passed are the client's headers that a runtime gets, besides Mcp-* and X-Mcp-*.
+// It is a list of what is let through: whatever a runtime or a proxy before it
+// might take for an identity, an address or a credential stays out, also if
+// nobody has heard of it yet.
+var passed = map[string]bool{
+	"Accept":                  true,
+	"Accept-Language":         true,
+	headerContentType:         true,
+	mcpwire.HeaderLastEventID: true,
+	"User-Agent":              true,
+	"Traceparent":             true,
+	"Tracestate":              true,
+	"Baggage":                 true,
+}
+
+func passes(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		return false // many servers read it as a hyphen: it would be a second copy of another header
+	}
+	return passed[name] || strings.HasPrefix(name, headerMCPPrefix) || strings.HasPrefix(name, headerXMCPPrefix)
+}
+
+// upstreamHeader is the request's header as the runtime gets it.
+func (x *exchange) upstreamHeader() (http.Header, error) {
+	assertion, err := x.assertion()
+	if err != nil {
+		return nil, err
+	}
+	out := make(http.Header, len(x.r.Header)+8+len(x.edge.Headers))
+	for name, values := range x.r.Header {
+		if passes(name) {
+			out[name] = values
+		}
+	}
+	for _, value := range x.r.Header[headerConnection] {
+		for name := range strings.SplitSeq(value, ",") {
+			delete(out, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+		}
+	}
+	if x.r.Method != http.MethodPost {
+		delete(out, headerContentType)
+	}
+	if _, ok := out["User-Agent"]; !ok {
+		out["User-Agent"] = []string{""} // or the transport would write its own
+	}
+	for _, h := range x.edge.Headers {
+		if name := http.CanonicalHeaderKey(h.Name); settable(name) {
+			out[name] = []string{h.Value.Reveal()}
+		}
+	}
+	out[headerSubject] = []string{visible(x.access.subject)}
+	out[headerTenant] = []string{visible(x.tenant.Slug)}
+	out[headerClient] = []string{visible(x.access.client)}
+	out[headerRequestID] = []string{x.event.RequestID}
+	out[headerAssertion] = []string{assertion}
+	// The secret's own header may have been renamed; the default name must then hold nothing of the client's,
+	// which it does not, because nothing of the client's passes under X-Emcy-.
+	secretName := headerSecret
+	if x.edge.SecretHeader != "" {
+		secretName = http.CanonicalHeaderKey(x.edge.SecretHeader)
+	}
+	out[secretName] = []string{x.edge.WorkerSecret.Reveal()}
+	return out, nil
+}
+
+// settable reports whether a configured header may carry that name: not one that
+// frames the message, and none of the contract.
+func settable(name string) bool {
+	return !hopByHop[name] && name != "Host" && name != "Content-Length" && !strings.HasPrefix(name, headerEmcyPrefix)
+}
+
+// hopByHop are the headers that belong to one connection (RFC 9110, section 7.6.1).
+var hopByHop = map[string]bool{
+	headerConnection: true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
+	"Proxy-Authentication-Info": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+}
+
+// visible writes a value in visible ASCII. Other bytes, and the percent sign, are
+// escaped, so that no two values look the same to the runtime.
+func visible(s string) string {
+	clean := true
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || s[i] == '%' {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' {
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

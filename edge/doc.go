@@ -1,0 +1,21 @@
+// Package edge is the MCP data plane: from a request's origin to the runtime's
+// answer, decided from the snapshot, without a database.
+//
+// It owns: finding the tenant of an origin, the path rules of a tenant's origin,
+// protected-resource metadata, the check of access tokens, the worker contract
+// towards the runtime, the relay of the answer, and one usage event per MCP
+// request.
+//
+//	any path of an unknown origin                       421
+//	/{runtime}/mcp                                      MCP
+//	/.well-known/oauth-protected-resource/{runtime}/mcp metadata (RFC 9728)
+//	/.well-known/oauth-protected-resource...            404
+//	everything else                                     Config.Auth
+//
+// An MCP request goes through, in this order: CORS preflight, Origin, token,
+// scope, HTTP method, body, runtime. Every answer that the gateway makes by itself
+// is written in answer.go.
+//
+// It must not: reach the database, redirect, change a message, send a message
+// twice, pass the client's credentials on, or show the client the runtime's.
+package edge

@@ -1,0 +1,117 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/emcy/gateway/internal/logx"
+	"github.com/emcy/gateway/internal/outbound"
+	"github.com/emcy/gateway/usage/event"
+)
+
+var errHeaderTime = errors.New("the runtime sent no headers in time")
+
+// forward sends the request to the runtime, once, and hands its answer back.
+func (x *exchange) forward() {
+	header, err := x.upstreamHeader()
+	if err != nil {
+		x.complain("prepare the request to the runtime", err)
+		x.answer(x.failed(http.StatusInternalServerError, reasonGatewayFault, "Something went wrong on our side. Request "+x.event.RequestID+"."))
+		return
+	}
+	// The client's disconnect ends the runtime's work: since 2026-07-28 that is how a call is cancelled.
+	ctx, cancel := context.WithCancelCause(x.r.Context())
+	defer cancel(nil)
+	patience := time.AfterFunc(x.front.limits.HeaderTime, func() { cancel(errHeaderTime) })
+	sent := time.Now()
+	resp, err := x.front.transport.RoundTrip(x.upstreamRequest(ctx, header))
+	x.event.Upstream = time.Since(sent)
+	if !patience.Stop() && err == nil {
+		_ = resp.Body.Close() // it came too late to be used
+		err = errHeaderTime
+	}
+	if err != nil {
+		x.unanswered(ctx, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if re := x.judgeStatus(resp.StatusCode); re != nil {
+		x.answer(re)
+		return
+	}
+	x.relay(&answer{Response: resp, ctx: ctx, end: cancel, sent: sent})
+}
+
+// upstreamRequest has no GetBody: without it a transport cannot send the message a
+// second time, and a tool must not run twice.
+func (x *exchange) upstreamRequest(ctx context.Context, header http.Header) *http.Request {
+	req := &http.Request{
+		Method: x.r.Method, URL: x.edge.Upstream, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if x.r.Method == http.MethodPost {
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(x.body)), int64(len(x.body))
+	}
+	return req.WithContext(ctx)
+}
+
+// failed is a refusal that carries the request's id.
+func (x *exchange) failed(status int, reason, message string) *refusal {
+	re := failed(status, reason, message)
+	re.id = x.message.ID
+	return re
+}
+
+// judgeStatus keeps back the answers that would mean something else to the client
+// than the runtime meant: the client cannot sign in to the runtime, and a message
+// that followed a redirect would leave the path that was checked.
+func (x *exchange) judgeStatus(status int) *refusal {
+	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return x.failed(http.StatusBadGateway, reasonRefusedSecret, "The runtime refused the gateway: its worker secret does not fit the one that the gateway sends.")
+	case status >= 300 && status < 400:
+		return x.failed(http.StatusBadGateway, reasonRedirect, "The runtime answered with a redirect. Its URL has to be changed in the gateway.")
+	case status < 200 || status == http.StatusProxyAuthRequired:
+		return x.failed(http.StatusBadGateway, reasonUnexpected, "The runtime gave an answer that MCP does not know.")
+	}
+	return nil
+}
+
+// unanswered ends a request to which no answer, or not even the start of one, has come.
+func (x *exchange) unanswered(ctx context.Context, err error) {
+	if x.clientGone() {
+		x.finish(statusClientGone, event.Cancelled, reasonClientGone)
+		panic(http.ErrAbortHandler)
+	}
+	if errors.Is(context.Cause(ctx), errHeaderTime) {
+		err = errHeaderTime
+	}
+	x.complain("the runtime did not answer", err)
+	fault := outbound.Classify(err)
+	switch {
+	case errors.Is(err, errHeaderTime), fault.Kind == outbound.KindTimeout && !dialing(err):
+		x.answer(x.failed(http.StatusGatewayTimeout, reasonTimeout, "The runtime did not answer in time."))
+	case fault.Kind == outbound.KindProtocol:
+		x.answer(x.failed(http.StatusBadGateway, reasonAborted, "The runtime did not answer: "+fault.Public()+"."))
+	default:
+		x.answer(x.failed(http.StatusBadGateway, reasonUnreachable, "The runtime cannot be reached: "+fault.Public()+"."))
+	}
+}
+
+func (x *exchange) clientGone() bool { return x.r.Context().Err() != nil }
+
+func dialing(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// complain writes down a fault whose cause the client is not told.
+func (x *exchange) complain(what string, err error) {
+	x.front.log.WarnContext(x.r.Context(), what,
+		logx.RequestID, x.event.RequestID, logx.Tenant, x.event.TenantID, logx.Upstream, x.event.UpstreamID, logx.Err, err)
+}

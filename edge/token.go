@@ -1,0 +1,172 @@
+package edge
+
+import (
+	"crypto/ecdsa"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/go-json-experiment/json"
+
+	"github.com/emcy/gateway/edge/snapshot"
+)
+
+// clockSkew is how far our nodes' clocks may be apart. It never lengthens a
+// token's life.
+const clockSkew = 60 * time.Second
+
+// access is what a verified token says. It does not change.
+type access struct {
+	tenant, issuer          string
+	subject, client, family string
+	scope                   string // as in the token
+	scopes                  []string
+	audience                []string
+	expires                 time.Time
+	kid                     string
+	key                     *ecdsa.PublicKey
+	// assertion is the last one made for this token's owner.
+	assertion atomic.Pointer[assertion]
+}
+
+// tokenFault says why a token is not accepted.
+type tokenFault struct{ reason, description string }
+
+var (
+	faultInvalid  = &tokenFault{reasonInvalidToken, "it is not an access token of this server"}
+	faultExpired  = &tokenFault{reasonExpiredToken, "it has expired"}
+	faultAudience = &tokenFault{reasonWrongAudience, "it was issued for another resource"}
+	faultRevoked  = &tokenFault{reasonRevokedToken, "it was revoked"}
+)
+
+// verify accepts or refuses a token for one runtime. The signature is checked once
+// per token; everything that can change since then is checked every time.
+func (f *Front) verify(token string, tenant *snapshot.Tenant, target *snapshot.Edge) (*access, *tokenFault) {
+	now := f.clock.Now()
+	a := f.tokens.get(token)
+	if a == nil {
+		var ok bool
+		if a, ok = parseAccessToken(token, tenant, now); !ok {
+			return nil, faultInvalid
+		}
+		f.tokens.put(token, a, now)
+	}
+	if fault := a.check(tenant, target, now); fault != nil {
+		return nil, fault
+	}
+	return a, nil
+}
+
+// check holds the token against a snapshot and a moment.
+func (a *access) check(tenant *snapshot.Tenant, target *snapshot.Edge, now time.Time) *tokenFault {
+	if a.tenant != tenant.ID || a.issuer != tenant.Issuer {
+		return faultInvalid
+	}
+	if key := tenant.Keys[a.kid]; key == nil || key != a.key && !key.Equal(a.key) {
+		return faultInvalid
+	}
+	if !now.Before(a.expires) {
+		return faultExpired
+	}
+	if !slices.Contains(a.audience, target.Resource) {
+		return faultAudience
+	}
+	if _, revoked := tenant.Revoked[a.family]; revoked {
+		return faultRevoked
+	}
+	return nil
+}
+
+func (a *access) covers(need []string) bool {
+	for _, scope := range need {
+		if !slices.Contains(a.scopes, scope) {
+			return false
+		}
+	}
+	return true
+}
+
+// claims are those of an access token of ours (RFC 9068, and fid, the token family).
+type claims struct {
+	Issuer    string           `json:"iss"`
+	Subject   string           `json:"sub"`
+	Audience  jwt.Audience     `json:"aud"`
+	ClientID  string           `json:"client_id"`
+	Scope     string           `json:"scope"`
+	ID        string           `json:"jti"`
+	Family    string           `json:"fid"`
+	Expires   *jwt.NumericDate `json:"exp"`
+	IssuedAt  *jwt.NumericDate `json:"iat"`
+	NotBefore *jwt.NumericDate `json:"nbf"`
+}
+
+func parseAccessToken(token string, tenant *snapshot.Tenant, now time.Time) (*access, bool) {
+	kid, ok := tokenKID(token)
+	if !ok {
+		return nil, false
+	}
+	key := tenant.Keys[kid]
+	if key == nil {
+		return nil, false
+	}
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return nil, false
+	}
+	var c claims
+	if err := parsed.Claims(key, &c); err != nil {
+		return nil, false
+	}
+	if c.Issuer != tenant.Issuer || c.Subject == "" || c.ClientID == "" || c.ID == "" || c.Family == "" || c.Expires == nil || c.IssuedAt == nil {
+		return nil, false
+	}
+	latest := now.Add(clockSkew)
+	if c.IssuedAt.Time().After(latest) || c.NotBefore != nil && c.NotBefore.Time().After(latest) {
+		return nil, false
+	}
+	return &access{
+		tenant: tenant.ID, issuer: c.Issuer, subject: c.Subject, client: c.ClientID, family: c.Family,
+		scope: c.Scope, scopes: strings.Fields(c.Scope), audience: c.Audience, expires: c.Expires.Time(), kid: kid, key: key,
+	}, true
+}
+
+// tokenKID reads the header of a compact JWS. A header of ours holds alg, typ and
+// kid and nothing else, so everything that might lead a verifier to a key of the
+// sender's choice (jku, jwk, x5u, crit) and every other kind of token is refused
+// before any cryptography.
+func tokenKID(token string) (string, bool) {
+	if strings.Count(token, ".") != 2 {
+		return "", false
+	}
+	first, _, _ := strings.Cut(token, ".")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(first)
+	if err != nil {
+		return "", false
+	}
+	var header map[string]string
+	if err := json.Unmarshal(raw, &header); err != nil || len(header) != 3 {
+		return "", false
+	}
+	if header["alg"] != string(jose.ES256) || !strings.EqualFold(header["typ"], "at+jwt") || header["kid"] == "" {
+		return "", false
+	}
+	return header["kid"], true
+}
+
+// joinScopes writes a scope parameter without repetitions.
+func joinScopes(scopes []string, more ...string) string {
+	if len(more) == 0 {
+		return strings.Join(scopes, " ")
+	}
+	all := slices.Clone(scopes)
+	for _, scope := range more {
+		if !slices.Contains(all, scope) {
+			all = append(all, scope)
+		}
+	}
+	return strings.Join(all, " ")
+}
