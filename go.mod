@@ -2,6 +2,8 @@ module github.com/emcy/gateway
 
 go 1.26.0
 
+ignore ./node_modules
+
 require (
 	code.dny.dev/ssrf v0.3.0
 	github.com/a-h/templ v0.3.1020

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -291,6 +292,9 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
+	if a.body != "" {
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body) // the edge sees for itself when it is gone
 }
@@ -301,4 +305,6 @@ func (a *answers) requests() []*http.Request {
 	return append([]*http.Request{}, a.seen...)
 }
 
-func echoPong() *answers { return &answers{header: http.Header{"Content-Type": {jsonType}}, body: pong} }
+func echoPong() *answers {
+	return &answers{header: http.Header{"Content-Type": {jsonType}}, body: pong}
+}

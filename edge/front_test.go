@@ -160,4 +160,3 @@ type statusOnly struct {
 func (w *statusOnly) Header() http.Header         { return w.header }
 func (w *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
 func (w *statusOnly) WriteHeader(status int)      { w.status = status }
-

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +48,9 @@ type Queue struct {
 	client   client
 	postgres *river.Client[pgx.Tx]
 	sqlite   *river.Client[*sql.Tx]
-	started  bool
+
+	mu      sync.Mutex
+	started bool
 }
 
 // New makes a queue that can insert.
@@ -89,13 +92,18 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
 	return river.NewPeriodicJob(river.PeriodicInterval(every), func() (river.JobArgs, *river.InsertOpts) {
 		return args, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: every}}
-	}, nil)
+	}, &river.PeriodicJobOpts{RunOnStart: true}) // a schedule starts anew with the process; ByPeriod keeps restarts from repeating it
 }
 
 // Start begins to work on jobs.
 func (q *Queue) Start(ctx context.Context, work Work) error {
 	if work.Probe == nil || work.ProbeAll == nil || work.Sweep == nil {
 		return errors.New("start queue: a kind of work is missing")
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.started {
+		return errors.New("start queue: it is started already")
 	}
 	q.work = work
 	if err := q.client.Start(ctx); err != nil {
@@ -108,6 +116,8 @@ func (q *Queue) Start(ctx context.Context, work Work) error {
 // Stop lets running jobs finish until ctx ends, then cancels them. It is safe to
 // call twice, and before Start.
 func (q *Queue) Stop(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if !q.started {
 		return nil
 	}

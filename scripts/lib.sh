@@ -21,8 +21,7 @@ as_root() {
 }
 
 # apt_install installs Debian packages; apt itself waits for another run's lock.
-# The package lists are refreshed once per boot of this clone, because a fresh
-# machine has none at all.
+# The package lists are refreshed first, because a fresh machine has none at all.
 apt_install() {
 	command -v apt-get >/dev/null 2>&1 || die "install these first, apt-get is not on this machine: $*"
 	local opts=(-y -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)

@@ -55,12 +55,12 @@ func (scopePlugin) Initialize(db *gorm.DB) error {
 // scopeOf gives the tenant's column, or nil where nothing is to be added: in a
 // system transaction, or after an error.
 func scopeOf(db *gorm.DB) (scope, *schema.Field) {
-	v, ok := db.Get(scopeKey)
+	v, _ := db.Get(scopeKey)
+	sc, ok := v.(scope)
 	if !ok {
 		_ = db.AddError(errors.New("statement outside the gate"))
 		return scope{}, nil
 	}
-	sc := v.(scope)
 	if sc.system {
 		return sc, nil
 	}
@@ -127,7 +127,7 @@ func scopeCreate(db *gorm.DB) {
 			_ = db.AddError(fmt.Errorf("new row of %s names another tenant", db.Statement.Schema.Table))
 		}
 	}
-	switch rows.Kind() {
+	switch rows.Kind() { //nolint:exhaustive // a model is a struct or a list of them
 	case reflect.Slice, reflect.Array:
 		for i := range rows.Len() {
 			check(rows.Index(i))

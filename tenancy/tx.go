@@ -70,7 +70,13 @@ func (tx *Tx) Pgx(fn func(*pgx.Conn) error) error {
 	if tx.db.pool == nil {
 		return fmt.Errorf("pgx connection asked of %s", "sqlite")
 	}
-	return tx.conn.Raw(func(c any) error { return fn(c.(*stdlib.Conn).Conn()) })
+	return tx.conn.Raw(func(c any) error {
+		conn, ok := c.(*stdlib.Conn)
+		if !ok {
+			return fmt.Errorf("connection is a %T", c)
+		}
+		return fn(conn.Conn())
+	})
 }
 
 // Postgres reports whether the database is PostgreSQL: the seam for COPY.

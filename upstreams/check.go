@@ -41,7 +41,9 @@ func (r *Registry) probe(ctx context.Context, h tenancy.Handle, find func(*tenan
 			target.Headers[header.Name] = header.Value.Reveal()
 		}
 		target.URL, target.SecretHeader, target.Secret = row.URL, row.SecretHeader, worker.Reveal()
-		previous, err = row.previousSecret(tx)
+		if row.rotating(tx.Now()) {
+			previous, err = row.previousSecret(tx)
+		}
 		return err
 	})
 	if err != nil {
@@ -62,8 +64,8 @@ func (r *Registry) probe(ctx context.Context, h tenancy.Handle, find func(*tenan
 	return report, r.store(ctx, h, row, report, accepted)
 }
 
-// store keeps the report, unless the runtime's address changed meanwhile: then the
-// report is about something else.
+// store keeps the report, unless the runtime was changed meanwhile, be it its
+// address, a header or the secret: then the report is about something else.
 func (r *Registry) store(ctx context.Context, h tenancy.Handle, row upstreamRow, report probe.Report, accepted bool) error {
 	encoded, err := json.Marshal(report)
 	if err != nil {
@@ -72,11 +74,11 @@ func (r *Registry) store(ctx context.Context, h tenancy.Handle, row upstreamRow,
 	err = r.db.Write(ctx, h, func(tx *tenancy.Tx) error {
 		now := tx.Now()
 		changes := map[string]any{"state": string(report.State), "report": string(encoded), "probed_at": &now}
-		if accepted && row.PreviousSecret != nil {
+		if row.PreviousSecret != nil && (accepted || !row.rotating(now)) {
 			changes["previous_secret"], changes["previous_until"] = nil, nil
 			tx.Notify(tenancy.ConfigTopic(tx.Tenant()))
 		}
-		res := tx.DB().Model(&upstreamRow{}).Where("id = ? AND url = ? AND worker_secret = ?", row.ID, row.URL, row.WorkerSecret).Updates(changes)
+		res := tx.DB().Model(&upstreamRow{}).Where("id = ? AND version = ?", row.ID, row.Version).Updates(changes)
 		if res.Error == nil && res.RowsAffected == 0 {
 			return errs.E(errs.Conflict, "The runtime was changed while it was being probed. Probe it again.", nil)
 		}

@@ -7,11 +7,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/internal/names"
+	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/internal/secret"
 )
 
@@ -40,7 +43,8 @@ const (
 // validate normalises the input and says what is wrong with it.
 func (r *Registry) validate(in Input, isNew bool) (Input, error) {
 	problems := map[string]string{}
-	in.Name = strings.TrimSpace(in.Name)
+	in.Name = names.Clean(in.Name)
+	in.HeaderNames = slices.Clone(in.HeaderNames) // the caller shows them again as they were typed
 	in.Slug = strings.ToLower(strings.TrimSpace(in.Slug))
 	if n := utf8.RuneCountInString(in.Name); n < 2 || n > 60 {
 		problems["name"] = "Use 2 to 60 characters."
@@ -54,15 +58,15 @@ func (r *Registry) validate(in Input, isNew bool) (Input, error) {
 		}
 	}
 	if u, err := r.client.CheckURL(strings.TrimSpace(in.URL)); err != nil {
-		problems["url"] = err.Error()
+		problems["url"] = "The URL is refused: " + outbound.Classify(err).Public() + "."
 	} else {
 		in.URL = u.String()
 	}
-	in.checkHeaders(problems)
+	in.checkHeaders(problems, isNew)
 	return in, errs.Fields(problems)
 }
 
-func (in *Input) checkHeaders(problems map[string]string) {
+func (in *Input) checkHeaders(problems map[string]string, isNew bool) {
 	seen := map[string]bool{}
 	for i := range in.HeaderNames {
 		name := http.CanonicalHeaderKey(strings.TrimSpace(in.HeaderNames[i]))
@@ -84,8 +88,10 @@ func (in *Input) checkHeaders(problems map[string]string) {
 			problems[nameField] = "The gateway sets this header itself."
 		case seen[name]:
 			problems[nameField] = "This header is there twice."
-		case len(value) > maxHeaderValue || !httpguts.ValidHeaderFieldValue(value):
+		case len(value) > maxHeaderValue || !httpguts.ValidHeaderFieldValue(value) || !ascii(value):
 			problems[valueField] = "That value cannot stand in a header."
+		case value == "" && isNew:
+			problems[valueField] = noValue
 		}
 		seen[name] = name != ""
 	}
@@ -95,9 +101,14 @@ func (in *Input) checkHeaders(problems map[string]string) {
 func (in Input) headers() []Header {
 	var out []Header
 	for i, name := range in.HeaderNames {
-		if name != "" && i < len(in.HeaderValues) {
-			out = append(out, Header{Name: name, Value: secret.New(in.HeaderValues[i])})
+		if name == "" {
+			continue
 		}
+		h := Header{Name: name}
+		if i < len(in.HeaderValues) {
+			h.Value = secret.New(in.HeaderValues[i])
+		}
+		out = append(out, h)
 	}
 	return out
 }
@@ -119,9 +130,20 @@ func (in Input) merge(stored []Header, moved bool) ([]Header, error) {
 			problems[field] = "The address moved to another host. Type the value again, so that it is not sent to a host it was not meant for."
 		case at >= 0:
 			out[i].Value = stored[at].Value
+		default:
+			problems[field] = noValue
 		}
 	}
 	return out, errs.Fields(problems)
+}
+
+// noValue answers a header that is named and never had a value.
+const noValue = "Type the value of this header."
+
+// ascii is what a header value is to be held against: other bytes are read
+// differently by every server.
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
 }
 
 func sameOrigin(a, b string) bool {

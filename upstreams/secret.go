@@ -40,7 +40,11 @@ func (r *Registry) Setup(ctx context.Context, h tenancy.Handle, slug string) (Up
 // HideSecret ends the time in which the worker secret can be read.
 func (r *Registry) HideSecret(ctx context.Context, h tenancy.Handle, slug string) error {
 	err := r.db.Write(ctx, h, func(tx *tenancy.Tx) error {
-		return tx.DB().Model(&upstreamRow{}).Where("slug = ?", slug).Update("secret_visible_until", nil).Error
+		row, err := lockBySlug(tx, slug)
+		if err != nil {
+			return err
+		}
+		return tx.DB().Model(&upstreamRow{}).Where("id = ?", row.ID).Update("secret_visible_until", nil).Error
 	})
 	if err != nil {
 		return fmt.Errorf("hide secret: %w", err)
@@ -52,7 +56,7 @@ func (r *Registry) HideSecret(ctx context.Context, h tenancy.Handle, slug string
 // until a probe has seen the runtime accept the new one, or a day has passed.
 func (r *Registry) RotateSecret(ctx context.Context, h tenancy.Handle, slug string) error {
 	err := r.db.Write(ctx, h, func(tx *tenancy.Tx) error {
-		row, err := bySlug(tx, slug)
+		row, err := lockBySlug(tx, slug)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
 	"github.com/emcy/gateway/internal/secret"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/upstreams/probe"
@@ -37,9 +40,34 @@ type upstreamRow struct {
 func (upstreamRow) TableName() string { return table }
 
 func bySlug(tx *tenancy.Tx, slug string) (upstreamRow, error) {
+	if !slugPattern.MatchString(slug) {
+		return upstreamRow{}, gorm.ErrRecordNotFound // the slug is from a URL; PostgreSQL refuses some bytes outright
+	}
 	var row upstreamRow
 	err := tx.DB().Where("slug = ?", slug).First(&row).Error
 	return row, err
+}
+
+// lockBySlug is bySlug for a change: what is computed from the row holds until the
+// transaction ends.
+func lockBySlug(tx *tenancy.Tx, slug string) (upstreamRow, error) {
+	if !slugPattern.MatchString(slug) {
+		return upstreamRow{}, gorm.ErrRecordNotFound
+	}
+	var row upstreamRow
+	err := tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("slug = ?", slug).First(&row).Error
+	return row, err
+}
+
+type tenantRow struct{ ID string }
+
+func (tenantRow) TableName() string { return "tenants" }
+
+// lockTenant makes the transactions take turns that count a tenant's rows. Foreign
+// keys to the tenant go on being checked meanwhile.
+func lockTenant(tx *tenancy.Tx) error {
+	var row tenantRow
+	return tx.DB().Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", tx.Tenant()).First(&row).Error
 }
 
 func byID(tx *tenancy.Tx, id string) (upstreamRow, error) {
@@ -84,8 +112,7 @@ func sealHeaders(tx *tenancy.Tx, id string, headers []Header) ([]byte, error) {
 	return tx.Seal(table, "headers", id, plain)
 }
 
-// workerSecret opens the secret to send: during a rotation the old one, until the
-// runtime was seen to accept the new one or the time is up.
+// workerSecret opens the newest secret.
 func (r upstreamRow) workerSecret(tx *tenancy.Tx) (secret.Text, error) {
 	plain, err := tx.Open(table, "worker_secret", r.ID, r.WorkerSecret)
 	if err != nil {
@@ -111,7 +138,7 @@ func (r upstreamRow) upstream(tx *tenancy.Tx) (Upstream, error) {
 	u := Upstream{
 		ID: r.ID, Slug: r.Slug, Name: r.Name, URL: r.URL, SecretHeader: r.SecretHeader, State: State(r.State),
 		Version: r.Version, CreatedAt: r.CreatedAt, ProbedAt: r.ProbedAt,
-		Rotating: r.PreviousSecret != nil,
+		Rotating: r.rotating(tx.Now()),
 	}
 	for _, h := range headers {
 		u.HeaderNames = append(u.HeaderNames, h.Name)
@@ -152,10 +179,15 @@ func Load(tx *tenancy.Tx) ([]Configured, error) {
 // runtime may not have the new one yet, so the old one goes on being sent until a
 // probe has seen the new one accepted; the adapters accept both.
 func (r upstreamRow) sending(tx *tenancy.Tx) (secret.Text, error) {
-	if r.PreviousSecret != nil && r.PreviousUntil != nil && tx.Now().Before(*r.PreviousUntil) {
+	if r.rotating(tx.Now()) {
 		return r.previousSecret(tx)
 	}
 	return r.workerSecret(tx)
+}
+
+// rotating reports whether a newer secret waits for the runtime to know it.
+func (r upstreamRow) rotating(now time.Time) bool {
+	return r.PreviousSecret != nil && r.PreviousUntil != nil && now.Before(*r.PreviousUntil)
 }
 
 func headerNames(headers []Header) string {

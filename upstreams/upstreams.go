@@ -144,6 +144,9 @@ func (r *Registry) Create(ctx context.Context, h tenancy.Handle, in Input) (Upst
 }
 
 func roomFor(tx *tenancy.Tx, slug string) error {
+	if err := lockTenant(tx); err != nil {
+		return err
+	}
 	var total, same int64
 	if err := tx.DB().Model(&upstreamRow{}).Count(&total).Error; err != nil {
 		return err
@@ -171,7 +174,7 @@ func (r *Registry) Update(ctx context.Context, h tenancy.Handle, slug string, in
 		return Upstream{}, false, err
 	}
 	err = r.db.Write(ctx, h, func(tx *tenancy.Tx) error {
-		row, err := bySlug(tx, slug)
+		row, err := lockBySlug(tx, slug)
 		if err != nil {
 			return err
 		}
@@ -268,7 +271,7 @@ func (r *Registry) List(ctx context.Context, h tenancy.Handle) ([]Upstream, erro
 // runtime with the same slug must not honour them.
 func (r *Registry) Remove(ctx context.Context, h tenancy.Handle, slug string) error {
 	err := r.db.Write(ctx, h, func(tx *tenancy.Tx) error {
-		row, err := bySlug(tx, slug)
+		row, err := lockBySlug(tx, slug)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server/flow"
@@ -24,7 +25,7 @@ func (s *Server) CheckClient(ctx context.Context, clientID string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("find client: %w", err)
+		return s.failure(ctx, fmt.Errorf("find client: %w", err))
 	}
 	if !ok {
 		return errUnknownClient
@@ -32,12 +33,42 @@ func (s *Server) CheckClient(ctx context.Context, clientID string) error {
 	return nil
 }
 
+// failure logs an error that is no refusal, and turns it into one that says nothing
+// of its cause. A refusal stays as it is.
+func (s *Server) failure(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if refused, ok := errors.AsType[*oplib.Error](err); ok {
+		return refused
+	}
+	e := s.classify(ctx, err)
+	return &oplib.Error{Code: e.Code, Description: e.Description, Status: e.Status}
+}
+
+const maxState = 4096 // bytes
+
+// storable tells what both databases take as text.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
 // s256Length is the length of a base64url SHA-256 (RFC 7636, section 4.2).
 const s256Length = 43
 
-// Authorize checks what may be answered at the client's redirect URI and starts
-// an attempt. The client and the redirect URI were checked before.
-func (s *Server) Authorize(ctx context.Context, r oplib.AuthorizeRequest) (string, error) {
+// Authorize is the second phase of an authorization request: what fails here is
+// told to the client, at the redirect URI that the first phase has proven.
+func (s *Server) Authorize(ctx context.Context, r oplib.AuthorizeRequest) string {
+	location, err := s.begin(ctx, r)
+	if err == nil {
+		return location
+	}
+	code, description := "server_error", ""
+	if refused, ok := errors.AsType[*oplib.Error](s.failure(ctx, err)); ok {
+		code, description = refused.Code, refused.Description
+	}
+	return flow.ErrorURL(r.RedirectURI, code, description, r.State, requestFrom(ctx).issuer)
+}
+
+func (s *Server) begin(ctx context.Context, r oplib.AuthorizeRequest) (string, error) {
 	req := requestFrom(ctx)
 	if refused := checkAuthorize(r); refused != nil {
 		return "", refused
@@ -48,7 +79,7 @@ func (s *Server) Authorize(ctx context.Context, r oplib.AuthorizeRequest) (strin
 	}
 	id, err := s.flow.Begin(ctx, req.handle, req.browser, flow.Start{
 		ClientID: r.ClientID, UpstreamID: resource.ID, RedirectURI: r.RedirectURI, State: r.State, Resource: target,
-		Scope: authz.Narrow(authz.ParseScopes(r.Scope)).String(), CodeChallenge: r.CodeChallenge, Prompt: r.Prompt,
+		Scope: authz.Narrow(authz.ParseScopes(r.Scope)).String(), CodeChallenge: r.CodeChallenge, Login: slices.Contains(r.Prompt, "login"),
 	})
 	if err != nil {
 		return "", err
@@ -60,6 +91,8 @@ func checkAuthorize(r oplib.AuthorizeRequest) error {
 	switch {
 	case r.RequestObject:
 		return &oplib.Error{Code: "request_not_supported", Description: "Request objects are not supported: send plain parameters."}
+	case r.ResponseType == "":
+		return &oplib.Error{Code: "invalid_request", Description: "response_type is missing."}
 	case r.ResponseType != "code":
 		return &oplib.Error{Code: "unsupported_response_type", Description: "response_type must be code."}
 	case r.ResponseMode != "" && r.ResponseMode != "query":
@@ -70,8 +103,8 @@ func checkAuthorize(r oplib.AuthorizeRequest) error {
 		return &oplib.Error{Code: "invalid_request", Description: "code_challenge is not the base64url form of a SHA-256."}
 	case slices.Contains(r.Prompt, "none"):
 		return &oplib.Error{Code: "login_required", Description: "A person has to sign in and agree here: prompt=none is not possible."}
-	case len(r.State) > 4096:
-		return &oplib.Error{Code: "invalid_request", Description: "state is too long."}
+	case len(r.State) > maxState || !storable(r.State):
+		return &oplib.Error{Code: "invalid_request", Description: "state is too long, or not text."}
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 	"gorm.io/gorm"
@@ -18,7 +17,7 @@ import (
 )
 
 const (
-	maxClients      = 10_000 // per tenant; unused ones go after a week
+	maxUnused       = 10_000 // per tenant
 	unusedClientTTL = 7 * 24 * time.Hour
 	maxRedirects    = 10
 	maxClientName   = 60
@@ -89,8 +88,8 @@ func (m metadata) accept() (metadata, *oauthError) {
 	}
 	out := metadata{
 		RedirectURIs: uris, ClientName: cleanName(m.ClientName), ClientURI: webURL(m.ClientURI), ApplicationType: "native",
-		TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
-		Scope: "mcp offline_access", SoftwareID: cut(m.SoftwareID, 128), SoftwareVersion: cut(m.SoftwareVersion, 64),
+		TokenEndpointAuthMethod: "none", GrantTypes: grantTypes, ResponseTypes: []string{"code"},
+		Scope: "mcp offline_access", SoftwareID: cut(cleanText(m.SoftwareID), 128), SoftwareVersion: cut(cleanText(m.SoftwareVersion), 64),
 	}
 	if m.ApplicationType == "web" {
 		out.ApplicationType = "web"
@@ -102,10 +101,12 @@ func (m metadata) accept() (metadata, *oauthError) {
 // take those that never came back.
 func register(tx *tenancy.Tx, m metadata) (registered, *oauthError, error) {
 	var n int64
-	if err := tx.DB().Model(&clientRow{}).Count(&n).Error; err != nil {
+	// Only those that nobody signed in with: whoever has no account must not be able
+	// to use the room up for good, and they go after a week.
+	if err := tx.DB().Model(&clientRow{}).Where("used_at IS NULL").Count(&n).Error; err != nil {
 		return registered{}, nil, err
 	}
-	if n >= maxClients {
+	if n >= maxUnused {
 		return registered{}, &oauthError{Code: "temporarily_unavailable", Description: "Too many clients are registered here. Try again tomorrow.", Status: 429, RetryAfter: time.Hour}, nil
 	}
 	uris, err := json.Marshal(m.RedirectURIs)
@@ -125,7 +126,7 @@ func register(tx *tenancy.Tx, m metadata) (registered, *oauthError, error) {
 
 // findClient reads a client; ok is false where there is none.
 func findClient(tx *tenancy.Tx, id string) (row clientRow, ok bool, err error) {
-	if id == "" || len(id) > 256 {
+	if id == "" || len(id) > 256 || !storable(id) {
 		return clientRow{}, false, nil
 	}
 	err = tx.DB().Where("id = ?", id).First(&row).Error
@@ -158,23 +159,27 @@ func shownName(name string) string {
 	return name
 }
 
-// cleanName makes a name that somebody else chose safe to show: NFC, no control
-// or direction characters, at most 60 characters.
+// cleanName makes a name that somebody else chose safe to show: NFC, nothing
+// invisible, at most 60 characters.
 func cleanName(name string) string {
-	if !utf8.ValidString(name) {
-		return ""
-	}
-	clean := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) {
-			return -1
-		}
-		return r
-	}, norm.NFC.String(cut(name, 1024)))
-	clean = strings.Join(strings.Fields(clean), " ")
+	clean := strings.Join(strings.Fields(cleanText(norm.NFC.String(cut(name, 1024)))), " ")
 	if runes := []rune(clean); len(runes) > maxClientName {
 		clean = string(runes[:maxClientName-1]) + "…"
 	}
 	return clean
+}
+
+// cleanText takes out what does not show, or changes how the rest shows.
+func cleanText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if unicode.IsControl(r) || r == '\u2800' || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Other_Default_Ignorable_Code_Point) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 }
 
 // webURL keeps an https address and drops everything else.

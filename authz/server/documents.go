@@ -47,7 +47,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 		ScopesSupported:                   []string{authz.ScopeMCP, authz.ScopeOffline},
 		ResponseTypesSupported:            []string{"code"},
 		ResponseModesSupported:            []string{"query"},
-		GrantTypesSupported:               []string{"authorization_code", "refresh_token"},
+		GrantTypesSupported:               grantTypes,
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		TokenEndpointAuthMethodsSupported: []string{"none"},
 		RevocationAuthMethodsSupported:    []string{"none"},

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/emcy/gateway/authz/server/oplib"
@@ -40,7 +41,7 @@ func (s *Server) table() []route {
 		get("/jwks", true, s.jwks),
 		post("/register", true, s.register),
 		get(oplib.AuthorizePath, false, s.authorize),
-		post(oplib.AuthorizePath, false, s.authorize),
+		post(oplib.AuthorizePath, false, s.authorizePost),
 		post(oplib.TokenPath, true, s.formEndpoint),
 		post(oplib.RevokePath, true, s.formEndpoint),
 		get("/sign-in", false, s.signInPage),
@@ -70,6 +71,9 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 	}
 	matched, allow := s.match(r)
 	if len(allow) == 0 {
+		if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+			h.Set("Access-Control-Allow-Origin", "*") // a browser client reads the 404 and tries the next address
+		}
 		s.writeError(w, r, &oauthError{Code: "not_found", Description: "There is nothing here.", Status: http.StatusNotFound})
 		return
 	}
@@ -178,11 +182,18 @@ func form(r *http.Request) (url.Values, error) {
 	return r.PostForm, single(r.PostForm)
 }
 
+// grantTypes are all that the token endpoint knows.
+var grantTypes = []string{"authorization_code", "refresh_token"}
+
 // formEndpoint guards the library's token and revocation endpoints.
 func (s *Server) formEndpoint(w http.ResponseWriter, r *http.Request) {
 	values, err := form(r)
 	if err != nil {
 		s.writeError(w, r, err)
+		return
+	}
+	if grant := values.Get("grant_type"); r.URL.Path == oplib.TokenPath && grant != "" && !slices.Contains(grantTypes, grant) {
+		s.writeError(w, r, &oauthError{Code: "unsupported_grant_type", Description: "grant_type must be " + strings.Join(grantTypes, " or ") + "."})
 		return
 	}
 	_, _, basic := r.BasicAuth()
@@ -206,25 +217,40 @@ func (w *tokenWriter) WriteHeader(status int) {
 	if status == http.StatusUnauthorized && w.basic {
 		h.Set("WWW-Authenticate", `Basic realm="token"`)
 	}
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// authorizePost turns a form into the same request by GET. A form comes from
+// another site, without the cookies of this one: to start an attempt there would
+// give the browser a new name, and its other attempts would be lost.
+func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) {
+	values, err := form(r)
+	if err != nil {
+		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent an authorization request that is not a plain form.", "Start again from the app. If it happens again, tell its makers."})
+		return
+	}
+	s.redirect(w, oplib.AuthorizePath+"?"+values.Encode())
+}
+
+// authorizeParameters are the ones that are read. The library sees no others: it
+// answers some that it cannot read with JSON, in the person's browser.
+var authorizeParameters = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "state", "scope", "code_challenge", "code_challenge_method",
+	"prompt", "request", "request_uri", "resource",
 }
 
 // authorize is the first phase: single parameters, a known client, a registered
 // redirect URI. Only then the library, and with it redirects to the client, may act.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
-	values := r.URL.Query()
-	if r.Method == http.MethodPost {
-		var err error
-		if values, err = form(r); err != nil {
-			s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent an authorization request that is not a plain form.", "Start again from the app. If it happens again, tell its makers."})
-			return
-		}
-	}
-	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil || single(values) != nil {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || single(values) != nil {
 		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent a parameter twice, or in a form that cannot be read.", "Start again from the app. If it happens again, tell its makers."})
 		return
 	}
-	err := s.checkRedirect(r.Context(), values.Get("client_id"), values.Get("redirect_uri"))
+	err = s.checkRedirect(r.Context(), values.Get("client_id"), values.Get("redirect_uri"))
 	switch {
 	case err == nil:
 	case isUnknownClient(err):
@@ -242,27 +268,15 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	req := requestFrom(r.Context())
 	if req.browser == "" {
 		req.browser = setBrowser(w, req.issuer)
-		r = r.WithContext(withRequest(r.Context(), req))
 	}
-	s.op.ServeHTTP(&authorizeWriter{ResponseWriter: w, issuer: req.issuer}, r)
-}
-
-// authorizeWriter adds iss to the error responses that the library redirects (RFC
-// 9207, section 2); success is answered by the flow.
-type authorizeWriter struct {
-	http.ResponseWriter
-	issuer string
-}
-
-func (w *authorizeWriter) WriteHeader(status int) {
-	if location := w.Header().Get("Location"); location != "" && !strings.HasPrefix(location, "/") {
-		sep := "?"
-		if strings.Contains(location, "?") {
-			sep = "&"
+	r = r.WithContext(withRequest(r.Context(), req))
+	r.Form = url.Values{}
+	for _, name := range authorizeParameters {
+		if v, ok := values[name]; ok {
+			r.Form[name] = v
 		}
-		w.Header().Set("Location", location+sep+"iss="+url.QueryEscape(w.issuer))
 	}
-	w.ResponseWriter.WriteHeader(status)
+	s.op.ServeHTTP(w, r)
 }
 
 func isUnknownClient(err error) bool { return err == error(errUnknownClient) } //nolint:errorlint // a sentinel that is returned bare

@@ -2,6 +2,8 @@ package server
 
 import (
 	"bytes"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -48,16 +50,16 @@ func (s *Server) submitted(w http.ResponseWriter, r *http.Request) (a flow.Attem
 	return a, values, true
 }
 
-// sameOriginPost believes the browser about where a form came from. Under
-// no-referrer a browser names the origin of its own page "null", so where it also
-// sends Sec-Fetch-Site that one counts. Programs that send neither still need the
-// token.
+// sameOriginPost believes the browser about where a form came from. "none" is the
+// person's own act, such as a reload. Under no-referrer a browser names the origin of
+// its own page "null", so Origin is asked only where Sec-Fetch-Site is missing. Who
+// sends neither still needs the token.
 func sameOriginPost(r *http.Request, issuer string) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
-		return site == "same-origin"
+		return site == "same-origin" || site == "none"
 	}
 	origin := r.Header.Get("Origin")
-	return origin == "" || origin == issuer
+	return origin == "" || origin == "null" || origin == issuer
 }
 
 // step sends the browser to where its attempt stands; every move goes through here.
@@ -83,7 +85,8 @@ func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request, status int, a flow.Attempt, email, summary string, fields map[string]string) {
-	s.render(w, r, status, "'self'", enduser.SignIn(enduser.SignInPage{
+	// An attempt that another tab has decided goes on to the client from here, too.
+	s.render(w, r, status, "'self' "+formTarget(a.RedirectURI), enduser.SignIn(enduser.SignInPage{
 		Page: s.page(r, a), Attempt: a.ID, Client: a.Client.Name, Runtime: a.Resource.Name, Email: email, Summary: summary, Errors: fields,
 	}))
 }
@@ -112,6 +115,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		s.showSignIn(w, r, http.StatusUnprocessableEntity, a, email, errs.Public(err), nil)
 		return
 	case errs.RateLimited:
+		if e, ok := errors.AsType[*errs.Error](err); ok && e.RetryAfter > 0 {
+			w.Header().Set("Retry-After", retryAfter(e.RetryAfter))
+		}
 		s.showSignIn(w, r, http.StatusTooManyRequests, a, email, errs.Public(err), nil)
 		return
 	}
@@ -149,7 +155,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) {
 	}
 	kind, shown := describeRedirect(a.RedirectURI)
 	s.render(w, r, http.StatusOK, "'self' "+formTarget(a.RedirectURI), enduser.Consent(enduser.ConsentPage{
-		Page: s.page(r, a), Attempt: a.ID, Client: a.Client.Name, ClientKind: "dcr", Redirect: enduser.Redirect{Kind: kind, Shown: shown},
+		Page: s.page(r, a), Attempt: a.ID, Client: a.Client.Name, ClientKind: "It registered itself; nobody has checked this name.", Redirect: enduser.Redirect{Kind: kind, Shown: shown},
 		Runtime: a.Resource.Name, MCPURL: resourceURL(a.Issuer, a.Resource.Slug), Scopes: describeScopes(a.Scopes, a.Resource.Name),
 		AccountName: a.Person.Name, AccountEmail: a.Person.Email, SwitchAction: "/sign-out",
 		Duration: "Until you or an administrator ends it, or 90 days have passed.",
@@ -176,8 +182,6 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		s.pageFor(w, r, err)
 		return
 	}
-	// Chromium checks the redirect after a form against form-action, too.
-	s.pageHeaders(w, "'self' "+formTarget(a.RedirectURI))
 	s.redirect(w, to)
 }
 
@@ -205,17 +209,23 @@ func describeRedirect(redirectURI string) (kind, shown string) {
 	case u.Scheme == "https":
 		return enduser.RedirectWeb, u.Host
 	}
-	return enduser.RedirectApp, u.Scheme + "://" + u.Host
+	return enduser.RedirectApp, u.Scheme
 }
 
-// formTarget is the redirect URI's origin as a CSP source.
+// formTarget is where a form may lead, as CSP sources. Chromium checks every
+// redirect that follows a form, and clients' own callbacks redirect on, often to
+// another host or port; and it knows no IPv6 addresses there.
 func formTarget(redirectURI string) string {
 	u, err := url.Parse(redirectURI)
 	switch {
 	case err != nil:
 		return ""
-	case u.Scheme == "https" || u.Scheme == "http":
-		return u.Scheme + "://" + u.Host
+	case u.Scheme == "https":
+		return "https:"
+	case u.Scheme == "http" && strings.Contains(u.Hostname(), ":"):
+		return "http: https:"
+	case u.Scheme == "http":
+		return "http://localhost:* http://127.0.0.1:* https:"
 	}
 	return u.Scheme + ":"
 }
@@ -259,8 +269,12 @@ func (s *Server) pageFor(w http.ResponseWriter, r *http.Request, err error) {
 
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, status int, p pageError, cause ...error) {
 	requestID := ids.NewAt("req", s.db.Clock().Now())
+	level := slog.LevelInfo // what the person sees and may quote
 	if status >= http.StatusInternalServerError {
-		s.log.ErrorContext(r.Context(), "end-user page failed", logx.RequestID, requestID, logx.Path, r.URL.Path, logx.Err, cause)
+		level = slog.LevelError
+	}
+	if status >= http.StatusBadRequest {
+		s.log.Log(r.Context(), level, "end-user page refused", logx.RequestID, requestID, logx.Path, r.URL.Path, "code", p.code, logx.Err, errors.Join(cause...))
 	}
 	s.render(w, r, status, "'self'", enduser.ErrorPage(enduser.ErrorPageView{
 		Page: s.page(r, flow.Attempt{}), Code: p.code, Title: p.title, Text: p.text, Cure: p.cure, RequestID: requestID,
@@ -273,7 +287,8 @@ func (s *Server) pageHeaders(w http.ResponseWriter, formAction string) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action "+formAction)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Robots-Tag", "noindex")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	// No Cross-Origin-Opener-Policy: web clients open this in a popup, and their
+	// callback page has to find its opener again.
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
 }
 

@@ -2,8 +2,10 @@ package server
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +27,7 @@ func registrable(raw string) bool {
 	}
 	switch {
 	case u.Scheme == "https":
-		return u.Hostname() != ""
+		return true
 	case u.Scheme == "http":
 		return isLoopback(u)
 	case slices.Contains(dangerousSchemes, u.Scheme):
@@ -43,11 +45,31 @@ func parseRedirect(raw string) (*url.URL, bool) {
 	if err != nil || u.Scheme == "" || u.User != nil || u.Fragment != "" || strings.HasSuffix(raw, "#") {
 		return nil, false
 	}
-	if (u.Scheme == "http" || u.Scheme == "https") && u.Opaque != "" {
+	if (u.Scheme == "http" || u.Scheme == "https") && (u.Opaque != "" || !plainHost(u)) {
 		return nil, false
 	}
 	// The scheme must be written in lower case already: the bytes are what is compared later.
 	return u, strings.HasPrefix(raw, u.Scheme+":")
+}
+
+// plainHost takes a host name or address and, behind it, a port that a browser can
+// connect to. net/url also takes the punctuation with which a host could write
+// directives of its own into the page's Content-Security-Policy.
+func plainHost(u *url.URL) bool {
+	name, port := u.Hostname(), u.Port()
+	if strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(name)
+		if err != nil || addr.Zone() != "" {
+			return false
+		}
+	} else if name == "" || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
+		return false
+	}
+	if port == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && port[0] != '0'
 }
 
 // isLoopback tells the three literal loopback hosts. Other addresses of 127/8 and

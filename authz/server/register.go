@@ -68,6 +68,7 @@ type registrations struct {
 	clock clock.Clock
 	mu    sync.Mutex
 	seen  map[registrar]*window
+	swept time.Time
 }
 
 type registrar struct {
@@ -89,13 +90,7 @@ func (l *registrations) take(tenant string, ip netip.Addr) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
-	if len(l.seen) > maxRegistrars {
-		for key, w := range l.seen {
-			if !now.Before(w.until) {
-				delete(l.seen, key)
-			}
-		}
-	}
+	l.makeRoom(now)
 	bits := 32
 	if ip.Is6() && !ip.Is4In6() {
 		bits = 64 // an IPv6 customer has a whole /64
@@ -112,4 +107,26 @@ func (l *registrations) take(tenant string, ip netip.Addr) time.Duration {
 		return w.until.Sub(now)
 	}
 	return 0
+}
+
+// makeRoom keeps the map bounded, at a bounded price: expired windows go at most
+// once a minute, and a full map loses any one window for each new one.
+func (l *registrations) makeRoom(now time.Time) {
+	if len(l.seen) < maxRegistrars {
+		return
+	}
+	if now.Sub(l.swept) >= time.Minute {
+		l.swept = now
+		for key, w := range l.seen {
+			if !now.Before(w.until) {
+				delete(l.seen, key)
+			}
+		}
+	}
+	for key := range l.seen {
+		if len(l.seen) < maxRegistrars {
+			return
+		}
+		delete(l.seen, key)
+	}
 }

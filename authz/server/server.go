@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/internal/errs"
@@ -57,6 +58,9 @@ func New(cfg Config) *Server {
 	s.routes = s.table()
 	return s
 }
+
+// EdgeScopes are what a token must hold for a runtime.
+func EdgeScopes() []string { return []string{authz.ScopeMCP} }
 
 // Flow is the steps' store, for the sweep.
 func (s *Server) Flow() *flow.Flow { return s.flow }

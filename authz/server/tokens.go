@@ -15,6 +15,7 @@ import (
 
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"
@@ -116,7 +117,7 @@ func (s *Server) Code(ctx context.Context, r oplib.CodeRequest) (tokens oplib.To
 		return err
 	})
 	if err != nil {
-		return oplib.Tokens{}, fmt.Errorf("redeem code: %w", err)
+		return oplib.Tokens{}, s.failure(ctx, fmt.Errorf("redeem code: %w", err))
 	}
 	return tokens, refused
 }
@@ -138,7 +139,7 @@ func (s *Server) redeem(tx *tenancy.Tx, issuer string, r oplib.CodeRequest) (_ o
 		return none, nil, fmt.Errorf("read code: %w", err)
 	}
 	if code.ClientID != r.ClientID {
-		return none, bad, nil
+		return none, bad, wrongClient(tx, code.FamilyID, r.ClientID)
 	}
 	family, err := loadFamily(tx, code.FamilyID)
 	if err != nil {
@@ -164,6 +165,9 @@ func (s *Server) redeem(tx *tenancy.Tx, issuer string, r oplib.CodeRequest) (_ o
 	case family.RevokedAt != nil:
 		return none, bad, nil
 	}
+	if ended, err := s.endIfVoid(tx, family); err != nil || ended {
+		return none, bad, err
+	}
 	if err := tx.DB().Model(&clientRow{}).Where("id = ?", r.ClientID).Update("used_at", &now).Error; err != nil {
 		return none, nil, fmt.Errorf("mark client used: %w", err)
 	}
@@ -180,7 +184,7 @@ func (s *Server) Refresh(ctx context.Context, r oplib.RefreshRequest) (tokens op
 		return err
 	})
 	if err != nil {
-		return oplib.Tokens{}, fmt.Errorf("refresh: %w", err)
+		return oplib.Tokens{}, s.failure(ctx, fmt.Errorf("refresh: %w", err))
 	}
 	return tokens, refused
 }
@@ -204,18 +208,17 @@ func (s *Server) rotate(tx *tenancy.Tx, issuer string, r oplib.RefreshRequest) (
 		return none, nil, err
 	}
 	now := tx.Now()
-	if family.ClientID != r.ClientID || family.RevokedAt != nil || now.After(family.ExpiresAt) || now.After(token.ExpiresAt) {
+	if family.ClientID != r.ClientID {
+		return none, bad, wrongClient(tx, family.ID, r.ClientID)
+	}
+	if family.RevokedAt != nil || now.After(family.ExpiresAt) || now.After(token.ExpiresAt) {
 		return none, bad, nil
 	}
 	if refused := checkResources(r.Resources, family.Resource); refused != nil {
 		return none, refused, nil
 	}
-	member, err := s.isMember(tx, family.Subject)
-	if err != nil {
-		return none, nil, err
-	}
-	if !member {
-		return none, bad, s.revokeFamily(tx, family, "the person left the workspace")
+	if ended, err := s.endIfVoid(tx, family); err != nil || ended {
+		return none, bad, err
 	}
 	res := tx.DB().Model(&refreshRow{}).Where("hash = ? AND used_at IS NULL", token.Hash).Update("used_at", &now)
 	if res.Error != nil {
@@ -226,6 +229,32 @@ func (s *Server) rotate(tx *tenancy.Tx, issuer string, r oplib.RefreshRequest) (
 		return tokens, nil, err
 	}
 	return s.replay(tx, issuer, family, token.Hash)
+}
+
+// endIfVoid revokes a family whose person is no member any more, or whose runtime
+// is gone: a new runtime of the same name is another one.
+func (s *Server) endIfVoid(tx *tenancy.Tx, family familyRow) (ended bool, err error) {
+	member, err := s.isMember(tx, family.Subject)
+	if err != nil {
+		return false, fmt.Errorf("check membership: %w", err)
+	}
+	if !member {
+		return true, s.revokeFamily(tx, family, "the person left the workspace")
+	}
+	_, err = s.resources.ByID(tx, family.UpstreamID)
+	if errs.Is(err, errs.NotFound) || errors.Is(err, gorm.ErrRecordNotFound) {
+		return true, s.revokeFamily(tx, family, "the runtime was removed")
+	}
+	if err != nil {
+		return false, fmt.Errorf("check resource: %w", err)
+	}
+	return false, nil
+}
+
+// wrongClient records that a client presented what was issued to another one.
+func wrongClient(tx *tenancy.Tx, familyID, clientID string) error {
+	return audit.Record(tx, audit.Entry{Action: "token.wrong_client", TargetKind: "token_family", TargetID: familyID,
+		After: map[string]string{"client_id": clientID}})
 }
 
 // replay answers a refresh token that was used before: within the grace, and as
@@ -323,7 +352,7 @@ func (s *Server) accessToken(tx *tenancy.Tx, issuer string, family familyRow) (s
 // tokens, and those of others, are answered alike.
 func (s *Server) Revoke(ctx context.Context, clientID, token string) error {
 	req := requestFrom(ctx)
-	return s.db.Write(ctx, req.handle, func(tx *tenancy.Tx) error {
+	err := s.db.Write(ctx, req.handle, func(tx *tenancy.Tx) error {
 		familyID, err := s.familyOf(tx, req.issuer, token)
 		if err != nil || familyID == "" {
 			return err
@@ -337,6 +366,10 @@ func (s *Server) Revoke(ctx context.Context, clientID, token string) error {
 		}
 		return s.revokeFamily(tx, family, "revoked by the client")
 	})
+	if err != nil {
+		return s.failure(ctx, fmt.Errorf("revoke: %w", err))
+	}
+	return nil
 }
 
 // familyOf finds the family of a refresh or access token; "" where it is neither.

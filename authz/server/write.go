@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,19 +30,19 @@ func (e *oauthError) Error() string { return e.Code + ": " + e.Description }
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*oauthError](err)
 	if !ok {
-		e = s.classify(r, err)
+		e = s.classify(r.Context(), err)
 	}
 	status := e.Status
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
 	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+		w.Header().Set("Retry-After", retryAfter(e.RetryAfter))
 	}
 	writeJSON(w, status, map[string]string{"error": e.Code, "error_description": e.Description})
 }
 
-func (s *Server) classify(r *http.Request, err error) *oauthError {
+func (s *Server) classify(ctx context.Context, err error) *oauthError {
 	if e, ok := errors.AsType[*oplib.Error](err); ok {
 		return &oauthError{Code: e.Code, Description: e.Description, Status: e.Status}
 	}
@@ -56,9 +58,11 @@ func (s *Server) classify(r *http.Request, err error) *oauthError {
 	case errs.Invalid, errs.Unauthenticated, errs.Forbidden, errs.Conflict, errs.Stale, errs.NeedsConsent, errs.BudgetExceeded,
 		errs.UpstreamFailed, errs.DownstreamRejected, errs.Internal:
 	}
-	s.log.ErrorContext(r.Context(), "authorization server failed", logx.Path, r.URL.Path, logx.Err, err)
+	s.log.ErrorContext(ctx, "authorization server failed", logx.Err, err)
 	return &oauthError{Code: "server_error", Description: "Something went wrong on our side. Try again.", Status: http.StatusInternalServerError}
 }
+
+func retryAfter(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)

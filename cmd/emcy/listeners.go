@@ -30,8 +30,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// listenLoopback opens both loopback addresses of a port. A machine without IPv6
-// does with one.
+// listenAll opens several listeners. A machine without IPv6 does without the
+// addresses of that family that follow the first one.
 func listenAll(ctx context.Context, addrs []string) ([]net.Listener, error) {
 	var out []net.Listener
 	for _, addr := range addrs {

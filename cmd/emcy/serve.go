@@ -108,7 +108,9 @@ func (g *gateway) stop() error {
 
 func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error) {
 	log := logx.New(stderr, cfg.LogLevel, cfg.LogJSON)
-	slog.SetDefault(log)
+	// Libraries log through the default logger and at the level of their own
+	// concerns; what they have to say to an operator are warnings.
+	slog.SetDefault(quiet(cfg, stderr))
 	db, err := openDatabase(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -128,11 +130,16 @@ func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error
 	return nil
 }
 
+// quiet is a logger for libraries: warnings and errors only.
+func quiet(cfg config, stderr io.Writer) *slog.Logger {
+	return logx.New(stderr, max(cfg.LogLevel, slog.LevelWarn), cfg.LogJSON)
+}
+
 // start wires the packages. It is the one place that knows them all.
 func (g *gateway) start(ctx context.Context) error {
 	out := outbound.Config{AllowPrivate: g.cfg.AllowPrivate, UserAgent: "Emcy-Gateway/" + version()}
 	client := outbound.New(out)
-	queue, err := jobs.New(g.db, g.log)
+	queue, err := jobs.New(g.db, slog.Default())
 	if err != nil {
 		return err
 	}

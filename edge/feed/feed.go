@@ -1,21 +1,14 @@
-// Package feed fills the edge's snapshot: it reads every tenant's rows, listens
-// for change notices and publishes. It is the control side; nothing of a request
-// passes through it.
-//
-// Bounds: a change is at the edge after the notice's way plus Debounce; without
-// notices, after FullReload at the latest. While the database is away the last
-// snapshot goes on being served.
 package feed
 
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"time"
 
-	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/clock"
@@ -43,20 +36,27 @@ type Feed struct {
 	log        *slog.Logger
 	cancel     context.CancelFunc
 	done       chan struct{}
+
+	// missed are the tenants whose newest rows are not published yet; missedAll says
+	// that it may be any of them. Only Start and then follow's goroutine touch them.
+	missed    map[string]struct{}
+	missedAll bool
 }
 
 // New makes a feed into the store.
 func New(db *tenancy.DB, ws *workspaces.Workspaces, store *snapshot.Store, log *slog.Logger) *Feed {
-	return &Feed{db: db, workspaces: ws, store: store, clock: db.Clock(), log: log}
+	return &Feed{db: db, workspaces: ws, store: store, clock: db.Clock(), log: log, missed: map[string]struct{}{}}
 }
 
 // Start loads everything once, then follows changes until Stop.
 func (f *Feed) Start(ctx context.Context) error {
 	// Listen first: a change between the load and the subscription would be lost.
 	sub := f.db.Notices().Subscribe(func(t tenancy.Topic) bool { _, ok := t.Config(); return ok })
-	if err := f.reload(ctx); err != nil {
+	if err := f.reload(ctx); f.missedAll {
 		sub.Close()
-		return err
+		return fmt.Errorf("load the first snapshot: %w", err)
+	} else if err != nil {
+		f.log.ErrorContext(ctx, "snapshot not complete", logx.Err, err)
 	}
 	ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	f.done = make(chan struct{})
@@ -76,67 +76,92 @@ func (f *Feed) Stop() {
 	}
 }
 
+// follow publishes on notices, and everything once per FullReload however many
+// notices there are: a lost one must not stay lost, and some of what is published
+// depends on the time alone.
 func (f *Feed) follow(ctx context.Context, sub *tenancy.Subscription) {
-	full := time.NewTimer(FullReload)
+	full, again, wait := time.NewTimer(FullReload), time.NewTimer(retry), retry
 	defer full.Stop()
+	defer again.Stop()
 	for {
 		all := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-full.C:
+			full.Reset(FullReload)
 			all = true
+		case <-again.C:
 		case <-sub.Wake():
 			if !sleep(ctx, Debounce) {
 				return
 			}
 		}
-		if err := f.apply(ctx, sub.Take(), all); err != nil && ctx.Err() == nil {
-			f.log.ErrorContext(ctx, "snapshot not updated, the last one goes on", logx.Err, err)
-			// Which tenants were missed is not remembered: the next load reads all.
-			full.Reset(retry)
+		err := f.apply(ctx, sub.Take(), all)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			again.Stop()
+			wait = retry
 			continue
 		}
-		full.Reset(FullReload)
+		f.log.ErrorContext(ctx, "snapshot not complete, what was there before goes on", logx.Err, err)
+		again.Reset(wait)
+		wait = min(2*wait, FullReload)
 	}
 }
 
+// apply reads what the topics name, and what failed before.
 func (f *Feed) apply(ctx context.Context, topics []tenancy.Topic, all bool) error {
 	for _, t := range topics {
-		all = all || t == tenancy.ResyncTopic
+		if id, ok := t.Config(); ok {
+			f.missed[id] = struct{}{}
+		}
+		f.missedAll = f.missedAll || t == tenancy.ResyncTopic
 	}
-	if all {
+	if all || f.missedAll {
 		return f.reload(ctx)
 	}
-	for _, t := range topics {
-		if id, ok := t.Config(); ok {
-			if err := f.reloadTenant(ctx, id); err != nil {
-				return err
-			}
+	var failed error
+	for id := range f.missed {
+		if err := f.reloadTenant(ctx, id); err != nil {
+			failed = errors.Join(failed, err)
+			continue
 		}
+		delete(f.missed, id)
 	}
-	return nil
+	return failed
 }
 
+// reload publishes every tenant. One whose rows cannot be read stays as it was and
+// is remembered: it must not take the others' changes away.
 func (f *Feed) reload(ctx context.Context) error {
+	f.missedAll = true
 	handles, err := f.workspaces.Handles(ctx)
 	if err != nil {
 		return err
 	}
+	missed := map[string]struct{}{}
+	var failed error
 	tenants := make([]*snapshot.Tenant, 0, len(handles))
 	for _, h := range handles {
 		t, err := f.load(ctx, h)
 		if err != nil {
-			// One tenant's bad rows must not take the others' changes away.
-			f.log.ErrorContext(ctx, "tenant left out of the snapshot", logx.Tenant, h.Tenant(), logx.Err, err)
+			missed[h.Tenant()] = struct{}{}
+			failed = errors.Join(failed, err)
 			if t = f.store.Load().ByID(h.Tenant()); t == nil {
 				continue
 			}
 		}
 		tenants = append(tenants, t)
 	}
+	if ctx.Err() != nil {
+		return ctx.Err() // every load failed for that reason alone
+	}
+	f.missed, f.missedAll = missed, false
 	f.store.Replace(f.clock.Now(), tenants)
-	return ctx.Err()
+	return failed
 }
 
 func (f *Feed) reloadTenant(ctx context.Context, id string) error {
@@ -219,7 +244,7 @@ func buildEdge(issuer string, u upstreams.Configured) (*snapshot.Edge, error) {
 	e := &snapshot.Edge{
 		ID: u.ID, Slug: u.Slug, Name: u.Name, Resource: issuer + "/" + u.Slug + "/mcp",
 		MetadataURL: issuer + "/.well-known/oauth-protected-resource/" + u.Slug + "/mcp", Upstream: target,
-		SecretHeader: u.SecretHeader, WorkerSecret: u.WorkerSecret, Scopes: []string{authz.ScopeMCP},
+		SecretHeader: u.SecretHeader, WorkerSecret: u.WorkerSecret, Scopes: server.EdgeScopes(),
 	}
 	for _, h := range u.Headers {
 		e.Headers = append(e.Headers, snapshot.Header{Name: h.Name, Value: h.Value})

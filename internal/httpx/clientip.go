@@ -1,4 +1,3 @@
-// Package httpx holds small things that every HTTP surface needs the same way.
 package httpx
 
 import (

@@ -89,6 +89,9 @@ func countGoEvent(sum *tally, packages map[string]*goPackage, builds map[string]
 	case "run":
 		p.running[e.Test] = true
 	case "output":
+		if turnLine.MatchString(e.Output) {
+			return // who ran when says nothing about what failed
+		}
 		p.output[e.Test] = append(p.output[e.Test], e.Output)
 	case "pass", "fail", "skip":
 		if e.Test != "" {
@@ -139,6 +142,8 @@ func finishGoPackage(sum *tally, p *goPackage, builds map[string][]string, e goE
 	sum.failed += p.failed
 	sum.skipped = append(sum.skipped, p.skipped...)
 }
+
+var turnLine = regexp.MustCompile(`^=== (RUN|PAUSE|CONT|NAME) `)
 
 var skipLine = regexp.MustCompile(`^\s+\S+\.go:\d+: (.*)`)
 

@@ -3,12 +3,12 @@ package accounts
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/names"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -48,7 +48,7 @@ func (r accountRow) account() Account { return Account{ID: r.ID, Email: r.Email,
 // An address that already has an account is answered like a wrong sign-in would
 // be: Conflict, without a word about whose it is.
 func (a *Accounts) SignUp(ctx context.Context, name, email, password string) (Account, error) {
-	name = strings.TrimSpace(name)
+	name = names.Clean(name)
 	shown, key, ok := parseEmail(email)
 	problems := map[string]string{}
 	if n := utf8.RuneCountInString(name); n < 1 || n > 80 {
@@ -89,31 +89,59 @@ var ErrWrongSignIn = errs.E(errs.Unauthenticated, "The e-mail address and the pa
 // tries for one account or from one address.
 func (a *Accounts) SignIn(ctx context.Context, email, password, from string) (Account, error) {
 	_, key, _ := parseEmail(email)
-	if err := a.tries.allow(key, from); err != nil {
+	if err := a.tries.take(key, from); err != nil {
 		return Account{}, err
 	}
-	var row accountRow
+	row, ok, err := a.check(ctx, key, password)
+	if err != nil {
+		a.tries.refund(key, from)
+		return Account{}, err
+	}
+	if !ok {
+		return Account{}, ErrWrongSignIn
+	}
+	a.tries.succeeded(key, from)
+	_ = a.renewHash(ctx, row, password) // the sign-in is right without it, and the next one tries again
+	return row.account(), nil
+}
+
+// check does the same work for an account that exists and for one that does not.
+func (a *Accounts) check(ctx context.Context, key, password string) (row accountRow, ok bool, err error) {
 	if key != "" {
 		err := a.db.SystemRead(ctx, tenancy.ReasonAccounts, func(tx *tenancy.Tx) error {
 			return tx.DB().Where("email_key = ?", key).First(&row).Error
 		})
 		if err != nil && !errs.Is(err, errs.NotFound) {
-			return Account{}, fmt.Errorf("sign in: %w", err)
+			return accountRow{}, false, fmt.Errorf("sign in: %w", err)
 		}
 	}
-	if utf8.RuneCountInString(password) > maxPassword {
+	if utf8.RuneCountInString(normalise(password)) > maxPassword {
 		password = "" // still takes as long as any other wrong one
 	}
-	ok, err := a.hasher.check(ctx, row.PasswordHash, password)
+	ok, err = a.hasher.check(ctx, row.PasswordHash, password)
 	if err != nil {
-		return Account{}, fmt.Errorf("check password: %w", err)
+		return accountRow{}, false, fmt.Errorf("check password: %w", err)
 	}
-	if !ok {
-		a.tries.failed(key, from)
-		return Account{}, ErrWrongSignIn
+	return row, ok, nil
+}
+
+// renewHash stores the password with today's parameters where it was hashed with
+// others: the one moment at which the password is known.
+func (a *Accounts) renewHash(ctx context.Context, row accountRow, password string) error {
+	if !a.hasher.outdated(row.PasswordHash) {
+		return nil
 	}
-	a.tries.succeeded(key)
-	return row.account(), nil
+	hash, err := a.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	err = a.db.System(ctx, tenancy.ReasonAccounts, func(tx *tenancy.Tx) error {
+		return tx.DB().Model(&accountRow{}).Where("id = ? AND password_hash = ?", row.ID, row.PasswordHash).Update("password_hash", hash).Error
+	})
+	if err != nil {
+		return fmt.Errorf("renew password hash: %w", err)
+	}
+	return nil
 }
 
 // ByIDs reads accounts, for showing names. Unknown ids are left out.

@@ -41,17 +41,24 @@ const (
 type hasher struct {
 	cost  Cost
 	turns chan struct{}
-	dummy string
+	wait  time.Duration
+	// derive is argon2id; a test counts its calls here.
+	derive func(cost Cost, password, salt []byte) []byte
+	dummy  string
 }
 
 func newHasher(cost Cost) *hasher {
-	h := &hasher{cost: cost, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
-	h.dummy = h.sum(cost, []byte("no account has this password"), make([]byte, saltLen))
+	h := &hasher{cost: cost, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), wait: hashWait, derive: argon2id}
+	h.dummy = h.sum(cost, "no account has this password", make([]byte, saltLen))
 	return h
 }
 
+func argon2id(cost Cost, password, salt []byte) []byte {
+	return argon2.IDKey(password, salt, cost.Passes, cost.MemoryKiB, 1, hashLen)
+}
+
 func (h *hasher) turn(ctx context.Context) (done func(), err error) {
-	timer := time.NewTimer(hashWait)
+	timer := time.NewTimer(h.wait)
 	defer timer.Stop()
 	select {
 	case h.turns <- struct{}{}:
@@ -60,7 +67,7 @@ func (h *hasher) turn(ctx context.Context) (done func(), err error) {
 		return nil, ctx.Err()
 	case <-timer.C:
 		e := errs.E(errs.RateLimited, "Many people are signing in right now. Try again in a few seconds.", nil)
-		e.RetryAfter = hashWait
+		e.RetryAfter = h.wait
 		return nil, e
 	}
 }
@@ -73,7 +80,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	defer done()
 	salt := make([]byte, saltLen)
 	_, _ = rand.Read(salt)
-	return h.sum(h.cost, normalise(password), salt), nil
+	return h.sum(h.cost, password, salt), nil
 }
 
 // check compares a password with a stored hash. An empty stored hash stands for
@@ -92,12 +99,19 @@ func (h *hasher) check(ctx context.Context, stored, password string) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	same := subtle.ConstantTimeCompare([]byte(h.sum(cost, normalise(password), salt)), []byte(stored)) == 1
+	same := subtle.ConstantTimeCompare([]byte(h.sum(cost, password, salt)), []byte(stored)) == 1
 	return same && exists, nil
 }
 
-func (h *hasher) sum(cost Cost, password, salt []byte) string {
-	key := argon2.IDKey(password, salt, cost.Passes, cost.MemoryKiB, 1, hashLen)
+// outdated reports whether a stored hash was made with other parameters than a new
+// one would be.
+func (h *hasher) outdated(stored string) bool {
+	cost, _, err := parseHash(stored)
+	return err == nil && cost != h.cost
+}
+
+func (h *hasher) sum(cost Cost, password string, salt []byte) string {
+	key := h.derive(cost, []byte(normalise(password)), salt)
 	b64 := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=1$%s$%s", cost.MemoryKiB, cost.Passes, b64(salt), b64(key))
 }
@@ -108,7 +122,7 @@ func parseHash(stored string) (Cost, []byte, error) {
 		return Cost{}, nil, errors.New("stored password hash has an unknown form")
 	}
 	var cost Cost
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=1", &cost.MemoryKiB, &cost.Passes); err != nil {
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=1", &cost.MemoryKiB, &cost.Passes); err != nil || cost.Passes == 0 {
 		return Cost{}, nil, errors.New("stored password hash has unknown parameters")
 	}
 	salt, err := base64.RawStdEncoding.DecodeString(parts[4])
@@ -119,10 +133,11 @@ func parseHash(stored string) (Cost, []byte, error) {
 }
 
 // normalise makes one password out of the ways in which keyboards compose it.
-func normalise(password string) []byte { return norm.NFC.Bytes([]byte(password)) }
+func normalise(password string) string { return norm.NFC.String(password) }
 
 // checkPassword says what is wrong with a new password, or "".
 func checkPassword(password, email string) string {
+	password = normalise(password)
 	n := utf8.RuneCountInString(password)
 	switch {
 	case n < minPassword:

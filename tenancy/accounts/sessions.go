@@ -25,7 +25,7 @@ type Session struct {
 	Account Account
 	// CSRF is the token that every form of this session carries.
 	CSRF string
-	// Flash is a message to show once; reading it does not clear it, TakeFlash does.
+	// Flash is a message to show once; whoever shows it clears it with SetFlash.
 	Flash string
 	key   string
 }

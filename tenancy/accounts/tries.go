@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ type tries struct {
 	clock clock.Clock
 	mu    sync.Mutex
 	wrong map[string]*wrongTries
+	// sweepAt is when counters are next looked through for old ones.
+	sweepAt time.Time
 }
 
 type wrongTries struct {
@@ -26,37 +29,48 @@ const (
 	tryWindow     = 15 * time.Minute
 	maxPerAccount = 10
 	maxPerAddress = 50
-	maxRemembered = 100_000
 )
 
 func newTries(c clock.Clock) *tries { return &tries{clock: c, wrong: map[string]*wrongTries{}} }
 
-func (t *tries) allow(email, from string) error {
+// limits are the counters of a try, with the most that each may reach.
+func limits(email, from string) map[string]int {
+	out := map[string]int{"address " + network(from): maxPerAddress}
+	if email != "" {
+		out["account "+email] = maxPerAccount
+	}
+	return out
+}
+
+// network is what one guesser commands: an IPv4 address, or an IPv6 /64.
+func network(from string) string {
+	const bits = 64
+	if addr, err := netip.ParseAddr(from); err == nil && addr.Unmap().Is6() {
+		if p, err := addr.WithZone("").Prefix(bits); err == nil {
+			return p.String()
+		}
+	} else if err == nil {
+		return addr.Unmap().String()
+	}
+	return from
+}
+
+// take counts a try before its password is checked: a burst of parallel tries must
+// not get past a count that grows only afterwards.
+func (t *tries) take(email, from string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock.Now()
-	for key, most := range map[string]int{"account " + email: maxPerAccount, "address " + from: maxPerAddress} {
+	t.forget(now)
+	counters := limits(email, from)
+	for key, most := range counters {
 		if w := t.wrong[key]; w != nil && w.count >= most && now.Before(w.until) {
 			e := errs.E(errs.RateLimited, "Too many wrong tries. Wait a few minutes, then try again.", nil)
 			e.RetryAfter = w.until.Sub(now)
 			return e
 		}
 	}
-	return nil
-}
-
-func (t *tries) failed(email, from string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := t.clock.Now()
-	if len(t.wrong) > maxRemembered {
-		for key, w := range t.wrong {
-			if !now.Before(w.until) {
-				delete(t.wrong, key)
-			}
-		}
-	}
-	for _, key := range []string{"account " + email, "address " + from} {
+	for key := range counters {
 		w := t.wrong[key]
 		if w == nil || !now.Before(w.until) {
 			w = &wrongTries{until: now.Add(tryWindow)}
@@ -64,10 +78,40 @@ func (t *tries) failed(email, from string) {
 		}
 		w.count++
 	}
+	return nil
 }
 
-func (t *tries) succeeded(email string) {
+// refund takes back a try that turned out to be no wrong password.
+func (t *tries) refund(email, from string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key := range limits(email, from) {
+		if w := t.wrong[key]; w != nil {
+			if w.count--; w.count <= 0 {
+				delete(t.wrong, key)
+			}
+		}
+	}
+}
+
+// succeeded also clears the account's count: its owner is here.
+func (t *tries) succeeded(email, from string) {
+	t.refund(email, from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.wrong, "account "+email)
+}
+
+// forget drops the counters whose window is over, once per window. What is left is
+// bounded by how many passwords can be checked in one.
+func (t *tries) forget(now time.Time) {
+	if now.Before(t.sweepAt) {
+		return
+	}
+	t.sweepAt = now.Add(tryWindow)
+	for key, w := range t.wrong {
+		if !now.Before(w.until) {
+			delete(t.wrong, key)
+		}
+	}
 }

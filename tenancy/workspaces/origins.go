@@ -6,9 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
+	"gorm.io/gorm/clause"
+
+	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -59,34 +64,73 @@ func (p Placement) Preview(slug string) string {
 	return "http://localhost:" + strconv.Itoa(p.FirstPort)
 }
 
-// place gives the origin for a new tenant. On one machine it is the lowest port
+// place inserts the origin of a new tenant. On one machine it is the lowest port
 // that no tenant has and that nobody listens on; a tenant's port never changes.
-func (p Placement) place(tx *tenancy.Tx, slug string) (originRow, error) {
+// Errors: Invalid on slug where the origin is somebody's already.
+func (p Placement) place(tx *tenancy.Tx, tenantID, slug string) (originRow, error) {
+	row := originRow{TenantID: tenantID, CreatedAt: tx.Now()}
 	if p.Pattern != "" {
-		return originRow{Origin: strings.ToLower(p.Preview(slug))}, nil
+		row.Origin = strings.ToLower(p.Preview(slug))
+		inserted, err := row.insert(tx)
+		if err == nil && !inserted {
+			err = errs.Field("slug", "That address is taken. Choose another.")
+		}
+		return row, err
 	}
 	var used []int
 	if err := tx.DB().Model(&originRow{}).Where("port IS NOT NULL").Pluck("port", &used).Error; err != nil {
 		return originRow{}, fmt.Errorf("list ports: %w", err)
 	}
-	taken := map[int]bool{}
-	for _, port := range used {
-		taken[port] = true
-	}
 	for port := p.FirstPort; port <= p.LastPort; port++ {
-		if !taken[port] && free(tx.Context(), port) {
-			return originRow{Origin: "http://localhost:" + strconv.Itoa(port), Port: &port}, nil
+		if slices.Contains(used, port) || !free(tx.Context(), port) {
+			continue
 		}
+		row.Origin, row.Port = "http://localhost:"+strconv.Itoa(port), &port
+		inserted, err := row.insert(tx)
+		if err != nil || inserted {
+			return row, err
+		}
+		// Another new tenant took it since the list was read.
 	}
-	return originRow{}, errors.New("no free port is left for a workspace: widen EMCY_EDGE_PORTS")
+	return originRow{}, errs.E(errs.Unavailable, "No port is left for another workspace on this machine. Whoever runs the gateway can widen EMCY_EDGE_PORTS.", nil)
 }
+
+// insert reports false where the origin or its port is another tenant's. It waits
+// for a transaction that has just inserted the same one.
+func (o originRow) insert(tx *tenancy.Tx) (bool, error) {
+	res := tx.DB().Clauses(clause.OnConflict{DoNothing: true}).Create(&o)
+	if res.Error != nil {
+		return false, fmt.Errorf("store origin: %w", res.Error)
+	}
+	return res.RowsAffected == 1, nil
+}
+
+// probing makes free take turns: two tries at one port at a time would each find
+// it occupied by the other.
+var probing sync.Mutex
 
 // free tries to listen on the port, on both loopback addresses where they exist.
 func free(ctx context.Context, port int) bool {
+	probing.Lock()
+	defer probing.Unlock()
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
+	for network, host := range map[string]string{"tcp4": "127.0.0.1", "tcp6": "::1"} {
+		l, err := lc.Listen(ctx, network, net.JoinHostPort(host, strconv.Itoa(port)))
+		if err == nil {
+			err = l.Close()
+		} else if network == "tcp6" && !listens(ctx, network, host) {
+			continue // a machine without IPv6
+		}
+		if err != nil {
+			return false
+		}
 	}
-	return l.Close() == nil
+	return true
+}
+
+// listens reports whether the machine has the address at all.
+func listens(ctx context.Context, network, host string) bool {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, network, net.JoinHostPort(host, "0"))
+	return err == nil && l.Close() == nil
 }

@@ -33,16 +33,31 @@ func CheckSlug(slug string) string {
 		return "Two hyphens in a row are not allowed in a host name here."
 	case strings.HasPrefix(slug, "xn-"):
 		return "Names that start with xn- are reserved for international host names."
-	case slices.Contains(reserved, slug) || slices.Contains(reserved, skeleton(slug)):
+	case looksReserved(slug):
 		return "That name is reserved. Try adding your company or team to it."
 	}
 	return ""
 }
 
-// skeleton folds characters that look alike, so that "g1thub-l0gin" style copies
-// of a reserved name are seen.
+// lookAlike folds characters, then pairs of them, that look alike in some font.
+var lookAlike = []*strings.Replacer{
+	strings.NewReplacer("-", "", "0", "o", "1", "l", "i", "l", "3", "e", "4", "a", "5", "s", "7", "t", "8", "b", "9", "g"),
+	strings.NewReplacer("rn", "m", "vv", "w", "cl", "d"),
+}
+
+// skeleton is what is left of a slug when characters that look alike are one: two
+// slugs with one skeleton can be taken for each other.
 func skeleton(slug string) string {
-	return strings.NewReplacer("0", "o", "1", "l", "3", "e", "5", "s", "rn", "m", "vv", "w").Replace(slug)
+	for _, fold := range lookAlike {
+		slug = fold.Replace(slug)
+	}
+	return slug
+}
+
+// looksReserved sees copies of a reserved name, such as adm1n or log-in.
+func looksReserved(slug string) bool {
+	own := skeleton(slug)
+	return slices.ContainsFunc(reserved, func(name string) bool { return skeleton(name) == own })
 }
 
 var notSlug = regexp.MustCompile(`[^a-z0-9]+`)

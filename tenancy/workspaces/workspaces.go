@@ -1,6 +1,7 @@
 package workspaces
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/names"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"
 )
@@ -31,10 +33,11 @@ func New(db *tenancy.DB, placement Placement, within func(*tenancy.Tx) error) *W
 
 // Workspace is a tenant as its members see it.
 type Workspace struct {
-	ID     string
-	Slug   string
-	Name   string
-	Role   authz.Role
+	ID   string
+	Slug string
+	Name string
+	Role authz.Role
+	// Origin is the canonical one, the tenant's issuer.
 	Origin string
 }
 
@@ -43,9 +46,9 @@ func (w *Workspaces) Placement() Placement { return w.placement }
 
 // Create makes a workspace with the account as its owner. Errors: Invalid with
 // the fields name and slug; a taken slug is Invalid on slug, too, and proposes
-// others.
+// others. Unavailable where the machine has no port left.
 func (w *Workspaces) Create(ctx context.Context, accountID, name, slug string) (Workspace, error) {
-	name, slug = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(slug))
+	name, slug = names.Clean(name), strings.ToLower(strings.TrimSpace(slug))
 	if slug == "" {
 		slug = SlugFrom(name)
 	}
@@ -92,15 +95,11 @@ func (w *Workspaces) insert(tx *tenancy.Tx, accountID string, ws *Workspace) err
 		}
 		return err
 	}
-	origin, err := w.placement.place(tx, ws.Slug)
+	origin, err := w.placement.place(tx, ws.ID, ws.Slug)
 	if err != nil {
 		return err
 	}
-	origin.TenantID, origin.CreatedAt = ws.ID, now
 	ws.Origin = origin.Origin
-	if err := tx.DB().Create(&origin).Error; err != nil {
-		return fmt.Errorf("store origin: %w", err)
-	}
 	return tx.DB().Create(&memberRow{TenantID: ws.ID, AccountID: accountID, Role: string(authz.Owner), CreatedAt: now}).Error
 }
 
@@ -122,8 +121,16 @@ func (w *Workspaces) Of(ctx context.Context, accountID string) ([]Workspace, err
 		if err := tx.DB().Where("id IN ?", keys).Order("name, slug").Find(&tenants).Error; err != nil {
 			return err
 		}
+		var origins []originRow
+		if err := tx.DB().Where("tenant_id IN ?", keys).Order("created_at, origin").Find(&origins).Error; err != nil {
+			return err
+		}
+		issuers := map[string]string{}
+		for _, o := range origins {
+			issuers[o.TenantID] = cmp.Or(issuers[o.TenantID], o.Origin)
+		}
 		for _, t := range tenants {
-			out = append(out, Workspace{ID: t.ID, Slug: t.Slug, Name: t.Name, Role: authz.Role(roles[t.ID])})
+			out = append(out, Workspace{ID: t.ID, Slug: t.Slug, Name: t.Name, Role: authz.Role(roles[t.ID]), Origin: issuers[t.ID]})
 		}
 		return nil
 	})

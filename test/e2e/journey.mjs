@@ -294,7 +294,7 @@ async function journey(page, workspace) {
         await rows.first().click();
         await page.waitForURL((url) => url.pathname.startsWith(`${pages.logs.path(slug)}/`));
         const text = await pages.text(page);
-        for (const want of ['tools/call', 'now', runtimeSlug, provider.clientName]) {
+        for (const want of ['tools/call', 'now', runtimeName, provider.clientName]) {
             assert.ok(text.includes(want), `the event's page says nothing of ${want}`);
         }
     });

@@ -62,7 +62,7 @@ func (f *Flow) answer(tx *tenancy.Tx, a Attempt, subject string, allow bool) (st
 		if err := audit.Record(tx, audit.Entry{Action: "consent.deny", TargetKind: "upstream", TargetID: a.row.UpstreamID, After: details}); err != nil {
 			return "", err
 		}
-		return answerURL(a.RedirectURI, [][2]string{{"error", "access_denied"}, {"error_description", "The person declined."}, {"state", a.row.State}, {"iss", a.Issuer}}), nil
+		return ErrorURL(a.RedirectURI, "access_denied", "The person declined.", a.row.State, a.Issuer), nil
 	}
 	consent := consentRow{
 		TenantID: tx.Tenant(), ID: ids.New("cns"), Subject: subject, ClientID: a.row.ClientID, UpstreamID: a.row.UpstreamID,

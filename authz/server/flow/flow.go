@@ -6,9 +6,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/internal/errs"
@@ -81,17 +81,22 @@ func New(db *tenancy.DB, people People, lookup Lookup, codes CodeIssuer) *Flow {
 // Start is a checked authorization request.
 type Start struct {
 	ClientID, UpstreamID, RedirectURI, State, Scope, Resource, CodeChallenge string
-	Prompt                                                                   []string
+	// Login asks for the password even where a session lives (prompt=login).
+	Login bool
 }
 
 // Begin stores an attempt for the browser and gives its id.
 func (f *Flow) Begin(ctx context.Context, h tenancy.Handle, browser string, s Start) (id string, err error) {
+	prompt := ""
+	if s.Login {
+		prompt = promptLogin
+	}
 	err = f.db.Write(ctx, h, func(tx *tenancy.Tx) error {
 		now := tx.Now()
 		row := attemptRow{
 			TenantID: tx.Tenant(), ID: ids.New("att"), BrowserHash: ids.Hash(browser), ClientID: s.ClientID, UpstreamID: s.UpstreamID,
 			RedirectURI: s.RedirectURI, State: s.State, Scope: s.Scope, Resource: s.Resource, CodeChallenge: s.CodeChallenge,
-			Prompt: strings.Join(s.Prompt, " "), CreatedAt: now, ExpiresAt: now.Add(AttemptLife),
+			Prompt: prompt, CreatedAt: now, ExpiresAt: now.Add(AttemptLife),
 		}
 		id = row.ID
 		return tx.DB().Create(&row).Error
@@ -149,7 +154,7 @@ func (f *Flow) Visit(ctx context.Context, h tenancy.Handle, issuer, id, browser,
 
 func (f *Flow) load(tx *tenancy.Tx, issuer, id, browser string) (Attempt, error) {
 	var row attemptRow
-	if browser == "" {
+	if browser == "" || len(id) > maxID || !utf8.ValidString(id) || strings.Contains(id, "\x00") {
 		return Attempt{}, ErrGone
 	}
 	if err := tx.DB().Where("id = ? AND browser_hash = ? AND expires_at > ?", id, ids.Hash(browser), tx.Now()).First(&row).Error; err != nil {
@@ -202,10 +207,16 @@ func (a Attempt) Next() Step {
 		return StepAnswer
 	case a.Person.ID == "":
 		return StepSignIn
-	case slices.Contains(strings.Fields(a.row.Prompt), "login") && a.from.CreatedAt.Before(a.row.CreatedAt):
+	case a.row.Prompt == promptLogin && a.from.CreatedAt.Before(a.row.CreatedAt):
 		return StepSignIn
 	}
 	return StepConsent
+}
+
+// ErrorURL is an error response at a redirect URI (RFC 6749, section 4.1.2.1; RFC
+// 9207, section 2).
+func ErrorURL(redirectURI, code, description, state, issuer string) string {
+	return answerURL(redirectURI, [][2]string{{"error", code}, {"error_description", description}, {"state", state}, {"iss", issuer}})
 }
 
 // answerURL adds an authorization response to a redirect URI (RFC 6749, section

@@ -1,13 +1,13 @@
 package flow
 
-import (
-	"time"
-)
+import "time"
 
 // AttemptLife is how long a person has to sign in and decide.
 const AttemptLife = 10 * time.Minute
 
 const (
+	maxID         = 64 // bytes
+	promptLogin   = "login"
 	sessionPrefix = "emc_es"
 	// SessionLife ends an end user's session at a tenant's origin. It only saves
 	// typing the password again when a second client is connected the same day.

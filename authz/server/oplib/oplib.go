@@ -1,9 +1,3 @@
-// Package oplib is the adapter to zitadel/oidc's op.Server, and its only importer.
-//
-// It turns the library's requests into this project's own types and the project's
-// errors into the library's. What the library does not do strictly (single
-// parameters, POST only, redirect matching, PKCE as a demand, iss, no-store) is
-// done by the HTTP layer of package server before and around it.
 package oplib
 
 import (
@@ -72,11 +66,15 @@ func (e *Error) Error() string { return e.Code + ": " + e.Description }
 
 // Backend is the authorization server behind the protocol. Its methods may block
 // on the database; they return *Error for everything a client did wrong.
+//
+// It logs its own failures: the library's log lines go to slog's default logger.
 type Backend interface {
 	// CheckClient says whether the client exists and may authenticate with nothing but its id.
 	CheckClient(ctx context.Context, clientID string) error
-	// Authorize starts an attempt and gives the local path to go on at.
-	Authorize(ctx context.Context, r AuthorizeRequest) (location string, err error)
+	// Authorize gives where the browser goes on: a local path, or the client's
+	// redirect URI with an error. It has no error of its own, because the library
+	// would log the whole redirect, state included, and know nothing of iss.
+	Authorize(ctx context.Context, r AuthorizeRequest) (location string)
 	Code(ctx context.Context, r CodeRequest) (Tokens, error)
 	Refresh(ctx context.Context, r RefreshRequest) (Tokens, error)
 	Revoke(ctx context.Context, clientID, token string) error
@@ -104,26 +102,24 @@ type server struct {
 }
 
 func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
-	// The library refuses a request without a scope; which scopes are granted is the backend's decision.
-	requested := append(oidc.SpaceDelimitedArray{}, r.Data.Scopes...)
-	if len(r.Data.Scopes) == 0 {
-		r.Data.Scopes = oidc.SpaceDelimitedArray{oidc.ScopeOfflineAccess}
+	asked := *r.Data
+	c := &client{id: asked.ClientID, redirect: asked.RedirectURI, asked: AuthorizeRequest{
+		ClientID: asked.ClientID, RedirectURI: asked.RedirectURI, ResponseType: string(asked.ResponseType), ResponseMode: string(asked.ResponseMode),
+		State: asked.State, Scope: strings.Join(asked.Scopes, " "), CodeChallenge: asked.CodeChallenge,
+		CodeChallengeMethod: string(asked.CodeChallengeMethod), Prompt: asked.Prompt,
+		RequestObject: asked.RequestParam != "" || r.Form.Has("request_uri"), Resources: r.Form["resource"],
+	}}
+	// The library's own checks are laxer than the backend's, and what they refuse is
+	// redirected without iss and logged with its state. So they see a request that
+	// passes; the backend sees what was asked.
+	r.Data = &oidc.AuthRequest{
+		ClientID: asked.ClientID, RedirectURI: asked.RedirectURI, ResponseType: oidc.ResponseTypeCode, Scopes: oidc.SpaceDelimitedArray{oidc.ScopeOfflineAccess},
 	}
-	c := &client{id: r.Data.ClientID, redirect: r.Data.RedirectURI, requested: requested}
 	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: c}, nil
 }
 
 func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
-	location, err := s.backend.Authorize(ctx, AuthorizeRequest{
-		ClientID: r.Data.ClientID, RedirectURI: r.Data.RedirectURI, ResponseType: string(r.Data.ResponseType), ResponseMode: string(r.Data.ResponseMode),
-		State: r.Data.State, Scope: strings.Join(r.Client.(*client).requested, " "), CodeChallenge: r.Data.CodeChallenge,
-		CodeChallengeMethod: string(r.Data.CodeChallengeMethod), Prompt: r.Data.Prompt,
-		RequestObject: r.Data.RequestParam != "" || r.Form.Has("request_uri"), Resources: r.Form["resource"],
-	})
-	if err != nil {
-		return nil, authorizeError(err)
-	}
-	return op.NewRedirect(location), nil
+	return op.NewRedirect(s.backend.Authorize(ctx, r.Client.(*client).asked)), nil
 }
 
 func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
@@ -166,45 +162,25 @@ func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 // codes are the errors that the backend may answer with. The library keeps the
 // type of an error's code to itself, so each is made by its constructor.
 var codes = map[string]func() *oidc.Error{
-	"invalid_request":           oidc.ErrInvalidRequest,
-	"invalid_scope":             oidc.ErrInvalidScope,
-	"invalid_client":            oidc.ErrInvalidClient,
-	"invalid_grant":             oidc.ErrInvalidGrant,
-	"invalid_target":            oidc.ErrInvalidTarget,
-	"unauthorized_client":       oidc.ErrUnauthorizedClient,
-	"access_denied":             oidc.ErrAccessDenied,
-	"login_required":            oidc.ErrLoginRequired,
-	"request_not_supported":     oidc.ErrRequestNotSupported,
-	"unsupported_response_type": func() *oidc.Error { return &oidc.Error{ErrorType: "unsupported_response_type"} },
-	"request_uri_not_supported": func() *oidc.Error { return &oidc.Error{ErrorType: "request_uri_not_supported"} },
-	"temporarily_unavailable":   func() *oidc.Error { return &oidc.Error{ErrorType: "temporarily_unavailable"} },
+	"invalid_request":         oidc.ErrInvalidRequest,
+	"invalid_client":          oidc.ErrInvalidClient,
+	"invalid_grant":           oidc.ErrInvalidGrant,
+	"invalid_target":          oidc.ErrInvalidTarget,
+	"temporarily_unavailable": func() *oidc.Error { return &oidc.Error{ErrorType: "temporarily_unavailable"} },
 }
 
-func asOIDC(err error) (*oidc.Error, *Error) {
+// tokenError never carries the error itself: the library would log it.
+func tokenError(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		// The parent is for the library's log line; only the description is sent.
-		return oidc.ErrServerError().WithDescription("Something went wrong on our side. Try again.").WithParent(err), nil
+		return op.NewStatusError(oidc.ErrServerError().WithDescription("Something went wrong on our side. Try again."), http.StatusInternalServerError)
 	}
 	out := oidc.ErrServerError()
 	if make, known := codes[e.Code]; known {
 		out = make()
 	}
 	out.Description = e.Description
-	return out, e
-}
-
-// authorizeError is redirected to the client by the library.
-func authorizeError(err error) error {
-	out, _ := asOIDC(err)
-	return out
-}
-
-func tokenError(err error) error {
-	out, e := asOIDC(err)
 	switch {
-	case e == nil:
-		return op.NewStatusError(out, http.StatusInternalServerError)
 	case e.Status != 0:
 		return op.NewStatusError(out, e.Status)
 	case e.Code == "invalid_client":
@@ -216,9 +192,9 @@ func tokenError(err error) error {
 // client is what the library wants to know of a client. It was checked before, so
 // its registered redirect URI is the one requested.
 type client struct {
-	id        string
-	redirect  string
-	requested []string
+	id       string
+	redirect string
+	asked    AuthorizeRequest
 }
 
 func (c *client) GetID() string                      { return c.id }
