@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -80,6 +82,11 @@ func (db *DB) openPostgres(ctx context.Context, url string) error {
 		return errors.New("EMCY_DATABASE_URL is not a PostgreSQL URL") // the parse error would show the password
 	}
 	cfg.MaxConns = max(cfg.MaxConns, minConns)
+	// Times are read in UTC, as on SQLite, whatever zone the machine is in.
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
+		return nil
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("open postgres: %w", err)

@@ -168,11 +168,11 @@ func (g *gateway) start(ctx context.Context) error {
 }
 
 func (g *gateway) startEdge(ctx context.Context, client *outbound.Client, as *server.Server, ws *workspaces.Workspaces) error {
-	recorder, err := usage.NewRecorder(usage.RecorderConfig{DB: g.db, Dir: filepath.Join(g.cfg.DataDir, "spool"), Log: g.log})
+	recorder, err := usage.New(usage.Config{DB: g.db, Dir: filepath.Join(g.cfg.DataDir, "spool"), Log: g.log})
 	if err != nil {
 		return configError{err}
 	}
-	if err := recorder.Start(ctx); err != nil {
+	if err := recorder.Start(); err != nil {
 		return err
 	}
 	g.onStop(recorder.Stop)

@@ -80,7 +80,7 @@ func (f *Feed) Stop() {
 // notices there are: a lost one must not stay lost, and some of what is published
 // depends on the time alone.
 func (f *Feed) follow(ctx context.Context, sub *tenancy.Subscription) {
-	full, again, wait := time.NewTimer(FullReload), time.NewTimer(retry), retry
+	full, again, wait := time.NewTimer(FullReload), time.NewTimer(retry), retry // the first load may have missed something
 	defer full.Stop()
 	defer again.Stop()
 	for {

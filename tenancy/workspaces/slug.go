@@ -41,13 +41,17 @@ func CheckSlug(slug string) string {
 
 // lookAlike folds characters, then pairs of them, that look alike in some font.
 var lookAlike = []*strings.Replacer{
-	strings.NewReplacer("-", "", "0", "o", "1", "l", "i", "l", "3", "e", "4", "a", "5", "s", "7", "t", "8", "b", "9", "g"),
+	strings.NewReplacer("0", "o", "1", "l", "i", "l", "3", "e", "4", "a", "5", "s", "7", "t", "8", "b", "9", "g"),
 	strings.NewReplacer("rn", "m", "vv", "w", "cl", "d"),
 }
 
 // skeleton is what is left of a slug when characters that look alike are one: two
 // slugs with one skeleton can be taken for each other.
 func skeleton(slug string) string {
+	// With a digit at its end, workspace-5 is a count and not a word written apart.
+	if !strings.ContainsAny(slug, "0123456789") {
+		slug = strings.ReplaceAll(slug, "-", "")
+	}
 	for _, fold := range lookAlike {
 		slug = fold.Replace(slug)
 	}

@@ -1,0 +1,155 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/internal/clock"
+	"github.com/emcy/gateway/tenancy"
+	"github.com/emcy/gateway/tenancy/accounts"
+	"github.com/emcy/gateway/tenancy/workspaces"
+	"github.com/emcy/gateway/upstreams"
+	"github.com/emcy/gateway/usage"
+)
+
+// Config is what the console needs. Every field is required but Notice and
+// TrustedProxies.
+type Config struct {
+	// PublicURL is the console's own origin: scheme, host and port. Requests for any
+	// other host are answered 421, and with https cookies are Secure and __Host-.
+	PublicURL  string
+	DB         *tenancy.DB
+	Accounts   *accounts.Accounts
+	Workspaces *workspaces.Workspaces
+	Upstreams  *upstreams.Registry
+	Usage      *usage.Log
+	// Connect tells what the authorization server knows about a runtime's clients.
+	Connect ConnectFacts
+	// Notice is a standing remark for people who are signed in, such as that private
+	// addresses are allowed; empty shows none.
+	Notice string
+	// TrustedProxies are the peers whose X-Forwarded-For is believed; none means that
+	// the socket's address is the person's.
+	TrustedProxies []netip.Prefix
+	Log            *slog.Logger
+	// Ready reports whether this process can serve, for /readyz.
+	Ready func(context.Context) error
+}
+
+// ConnectFacts is what the authorization server knows of the way to the first
+// call. Both methods read the database and may block on it; errors are errs kinds.
+type ConnectFacts interface {
+	// Progress is how far clients came with a runtime.
+	Progress(ctx context.Context, h tenancy.Handle, upstreamID string) (Progress, error)
+	// ClientNames gives the clients' own names by client id. Unknown ids are left out.
+	ClientNames(ctx context.Context, h tenancy.Handle, clientIDs []string) (map[string]string, error)
+}
+
+// Progress counts what happened at the authorization server.
+type Progress struct {
+	// Registered counts clients known to the workspace.
+	Registered int
+	// SignedIn counts authorizations for the runtime in which somebody signed in.
+	SignedIn int
+	// Consented counts standing consents for the runtime.
+	Consented int
+}
+
+// Console is the console's HTTP handler.
+type Console struct {
+	cfg     Config
+	echo    *echo.Echo
+	clock   clock.Clock
+	origin  string // scheme and host, the default port elided
+	host    string
+	secure  bool
+	cookies cookieNames
+	routes  []Route
+	gets    map[string]bool // patterns that can be opened, for the way back after signing in
+	streams *streams
+	reports *reports
+}
+
+// Route is a registered route.
+type Route struct {
+	Method, Path string
+	// Permission is what a member needs; empty where no workspace is in the path.
+	Permission authz.Permission
+	// Public routes need no session.
+	Public bool
+}
+
+// MCPURL is a runtime's public address.
+func MCPURL(origin, slug string) string { return origin + "/" + slug + "/mcp" }
+
+// New makes the console. Call Close before the server shuts down.
+func New(cfg Config) (*Console, error) {
+	switch {
+	case cfg.DB == nil || cfg.Accounts == nil || cfg.Workspaces == nil || cfg.Upstreams == nil || cfg.Usage == nil:
+		return nil, errors.New("console: a domain package is missing")
+	case cfg.Connect == nil || cfg.Log == nil || cfg.Ready == nil:
+		return nil, errors.New("console: Connect, Log and Ready are required")
+	}
+	u, err := url.Parse(cfg.PublicURL)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		return nil, fmt.Errorf("console: the public URL %q must start with http:// or https:// and name a host", cfg.PublicURL)
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return nil, fmt.Errorf("console: the public URL %q must be an origin: scheme, host and port, nothing behind them", cfg.PublicURL)
+	}
+	k := &Console{
+		cfg: cfg, clock: cfg.DB.Clock(), secure: u.Scheme == "https", host: canonicalHost(u.Scheme, u.Host),
+		gets: map[string]bool{}, streams: newStreams(), reports: newReports(cfg.DB.Clock()),
+	}
+	k.origin = u.Scheme + "://" + k.host
+	k.cookies = nameCookies(k.secure, u)
+	k.echo = echo.New()
+	k.echo.HideBanner, k.echo.HidePort = true, true
+	k.echo.HTTPErrorHandler = k.writeError
+	k.echo.IPExtractor = realIP(cfg.TrustedProxies)
+	k.echo.Use(k.identify, k.recover, k.protect, k.ownHost, k.sameOrigin, k.limitBody)
+	k.register()
+	return k, nil
+}
+
+// Routes lists every route.
+func (k *Console) Routes() []Route { return append([]Route(nil), k.routes...) }
+
+// Origin is the console's own origin.
+func (k *Console) Origin() string { return k.origin }
+
+func (k *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { k.echo.ServeHTTP(w, r) }
+
+// Close ends the open streams, which a server's shutdown would wait for. It is safe
+// to call twice.
+func (k *Console) Close() { k.streams.close() }
+
+// canonicalHost is lower case and has no default port.
+func canonicalHost(scheme, host string) string {
+	host = strings.ToLower(host)
+	name, port, err := net.SplitHostPort(host)
+	if err == nil && (scheme == "http" && port == "80" || scheme == "https" && port == "443") {
+		if strings.Contains(name, ":") {
+			return "[" + name + "]"
+		}
+		return name
+	}
+	return host
+}
+
+// maxBody is more than any form of the console needs.
+const maxBody = 64 << 10
+
+// readyWithin bounds the readiness check.
+const readyWithin = 2 * time.Second

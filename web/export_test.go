@@ -1,0 +1,22 @@
+package web
+
+import "github.com/labstack/echo/v4"
+
+// RouterRoutes is what the router itself knows.
+func RouterRoutes(k *Console) []string {
+	var out []string
+	for _, r := range k.echo.Routes() {
+		out = append(out, r.Method+" "+r.Path)
+	}
+	return out
+}
+
+// FailAt adds a route that fails with the error, or panics where it is nil.
+func FailAt(k *Console, path string, err error) {
+	k.echo.GET(path, func(echo.Context) error {
+		if err == nil {
+			panic("boom canary-cause")
+		}
+		return err
+	})
+}

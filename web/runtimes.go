@@ -1,0 +1,275 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/ui/pages"
+	"github.com/emcy/gateway/upstreams"
+	"github.com/emcy/gateway/web/forms"
+)
+
+// reservedSlugs would make a runtime's page unreachable: they are pages themselves.
+var reservedSlugs = []string{"new"}
+
+func (k *Console) runtimes(c echo.Context, v Visit) error {
+	list, err := k.cfg.Upstreams.List(c.Request().Context(), v.Handle)
+	if err != nil {
+		return err
+	}
+	last, err := k.lastCalls(c.Request().Context(), v.Handle, list)
+	if err != nil {
+		return err
+	}
+	shell, err := k.tenantShell(c, v, pages.SectionRuntimes)
+	if err != nil {
+		return err
+	}
+	view := pages.RuntimesPage{Shell: shell}
+	for _, u := range list {
+		view.Rows = append(view.Rows, runtimeRow(u, shell.Workspace.Origin, last[u.ID]))
+	}
+	return k.page(c, http.StatusOK, pages.Runtimes(view))
+}
+
+func (k *Console) runtimeNew(c echo.Context, v Visit) error {
+	return k.runtimeForm(c, v, http.StatusOK, pages.RuntimeFormPage{})
+}
+
+func (k *Console) runtimeForm(c echo.Context, v Visit, status int, view pages.RuntimeFormPage) error {
+	shell, err := k.tenantShell(c, v, pages.SectionRuntimes)
+	if err != nil {
+		return err
+	}
+	view.Shell = shell
+	return k.page(c, status, pages.RuntimeForm(view))
+}
+
+func (k *Console) runtimeCreate(c echo.Context, v Visit) error {
+	in, err := forms.ReadRuntime(v.Form)
+	if err != nil {
+		return malformed(err)
+	}
+	created, err := k.createRuntime(c.Request().Context(), v, in)
+	if err != nil {
+		status, ok := k.again(c, err)
+		if !ok {
+			return err
+		}
+		return k.runtimeForm(c, v, status, pages.RuntimeFormPage{Values: typedValues(in, nil), Errors: problems(in, err), Summary: errs.Public(err)})
+	}
+	return k.see(c, v.path("runtimes", created.Slug, "setup"))
+}
+
+func (k *Console) createRuntime(ctx context.Context, v Visit, in forms.Runtime) (upstreams.Upstream, error) {
+	missing := in.MissingValues(nil)
+	if slices.Contains(reservedSlugs, strings.ToLower(strings.TrimSpace(in.Slug))) {
+		missing["slug"] = "That path is a page of the console. Choose another."
+	}
+	if err := errs.Fields(missing); err != nil {
+		return upstreams.Upstream{}, err
+	}
+	return k.cfg.Upstreams.Create(ctx, v.Handle, inputOf(in))
+}
+
+func inputOf(in forms.Runtime) upstreams.Input {
+	return upstreams.Input{Name: in.Name, Slug: in.Slug, URL: in.URL, HeaderNames: in.HeaderNames(), HeaderValues: in.HeaderValues()}
+}
+
+func (k *Console) runtime(c echo.Context, v Visit) error {
+	u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	shell, err := k.tenantShell(c, v, pages.SectionRuntimes)
+	if err != nil {
+		return err
+	}
+	view := pages.RuntimePage{
+		Shell: shell, Runtime: runtimeRef(u, shell.Workspace.Origin), Probe: probeReport(u.Report), ServerInfo: serverInfo(u),
+		Warnings: warnings(u, v), Headers: u.HeaderNames, Added: moment(u.CreatedAt),
+	}
+	view.Tools, view.ToolsTokens = tools(u.Report)
+	return k.page(c, http.StatusOK, pages.Runtime(view))
+}
+
+// setup shows the worker secret for as long as the registry gives it out.
+func (k *Console) setup(c echo.Context, v Visit) error {
+	ctx := c.Request().Context()
+	u, err := k.cfg.Upstreams.Get(ctx, v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	view := pages.RuntimeSetupPage{Adapters: pages.Adapters()}
+	_, secret, err := k.cfg.Upstreams.Setup(ctx, v.Handle, u.Slug)
+	switch {
+	case errs.Is(err, errs.NotFound): // the runtime is there: its secret was shown before
+	case err != nil:
+		return err
+	default:
+		view.Secret = secret.Reveal()
+		if u.Rotating {
+			view.Rotated, view.GraceText = true, "until a probe has seen the runtime accept this one, for a day at most"
+		}
+	}
+	if view.Shell, err = k.tenantShell(c, v, pages.SectionRuntimes); err != nil {
+		return err
+	}
+	view.Runtime = runtimeRef(u, view.Shell.Workspace.Origin)
+	return k.page(c, http.StatusOK, pages.RuntimeSetup(view))
+}
+
+// setupDone hides the secret for good and looks at the runtime, which by now
+// should ask for it.
+func (k *Console) setupDone(c echo.Context, v Visit) error {
+	ctx := c.Request().Context()
+	u, err := k.cfg.Upstreams.Get(ctx, v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	if err := k.cfg.Upstreams.HideSecret(ctx, v.Handle, u.Slug); err != nil {
+		return err
+	}
+	return k.probeNow(c, v, u, "The worker secret is stored. ")
+}
+
+func (k *Console) probe(c echo.Context, v Visit) error {
+	u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	return k.probeNow(c, v, u, "")
+}
+
+// probeNow probes while the person waits. What the runtime did wrong is in the
+// report on the page; only a failure of ours is an error.
+func (k *Console) probeNow(c echo.Context, v Visit, u upstreams.Upstream, before string) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), probeWithin)
+	defer cancel()
+	message := "The runtime was probed."
+	_, err := k.cfg.Upstreams.Probe(ctx, v.Handle, u.Slug)
+	switch {
+	case errs.Is(err, errs.Conflict):
+		message = errs.Public(err)
+	case errors.Is(err, context.DeadlineExceeded) && c.Request().Context().Err() == nil:
+		message = "The probe took too long and was given up. Try again."
+	case err != nil:
+		return err
+	}
+	return k.seeWith(c, v.Session, v.path("runtimes", u.Slug), before+message)
+}
+
+// probeWithin is enough for the two probes of a runtime whose secret is being changed.
+const probeWithin = 30 * time.Second
+
+func (k *Console) runtimeEdit(c echo.Context, v Visit) error {
+	u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	return k.runtimeForm(c, v, http.StatusOK, pages.RuntimeFormPage{Edit: true, RuntimeName: u.Name, Values: storedValues(u)})
+}
+
+func (k *Console) runtimeUpdate(c echo.Context, v Visit) error {
+	ctx := c.Request().Context()
+	in, err := forms.ReadRuntime(v.Form)
+	if err != nil {
+		return malformed(err)
+	}
+	if in.Version == 0 {
+		return malformed(errors.New("the edit form has no version"))
+	}
+	stored, err := k.cfg.Upstreams.Get(ctx, v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	in.Slug = stored.Slug
+	moved := false
+	if err = errs.Fields(in.MissingValues(stored.HeaderNames)); err == nil {
+		_, moved, err = k.cfg.Upstreams.Update(ctx, v.Handle, stored.Slug, inputOf(in), in.Version)
+	}
+	view := pages.RuntimeFormPage{Edit: true, RuntimeName: stored.Name, Values: typedValues(in, stored.HeaderNames)}
+	switch {
+	case err == nil && moved:
+		return k.seeWith(c, v.Session, v.path("runtimes", stored.Slug, "setup"), "The runtime moved to another host, so it got a new worker secret.")
+	case err == nil:
+		return k.seeWith(c, v.Session, v.path("runtimes", stored.Slug), "The changes are saved. The runtime is being probed again.")
+	case errs.Is(err, errs.Invalid):
+		view.Errors, view.Summary = problems(in, err), errs.Public(err)
+		return k.runtimeForm(c, v, http.StatusUnprocessableEntity, view)
+	case errs.Is(err, errs.Stale):
+		return k.conflict(c, v, in, view)
+	}
+	return err
+}
+
+// conflict shows what is stored beside what was typed. The form then carries the
+// stored version: sending it again is a decision for the typed values.
+func (k *Console) conflict(c echo.Context, v Visit, in forms.Runtime, view pages.RuntimeFormPage) error {
+	now, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	view.RuntimeName, view.Values = now.Name, typedValues(in, now.HeaderNames)
+	view.Values.Version = strconv.FormatInt(now.Version, 10)
+	view.Errors = problems(in, nil)
+	view.Conflict = &pages.RuntimeConflict{Name: now.Name, URL: now.URL, Headers: strings.Join(now.HeaderNames, ", ")}
+	return k.runtimeForm(c, v, http.StatusConflict, view)
+}
+
+func (k *Console) rotate(c echo.Context, v Visit) error {
+	slug := c.Param("runtime")
+	if err := k.cfg.Upstreams.RotateSecret(c.Request().Context(), v.Handle, slug); err != nil {
+		return err
+	}
+	return k.see(c, v.path("runtimes", slug, "setup"))
+}
+
+func (k *Console) runtimeRemove(c echo.Context, v Visit) error {
+	u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	return k.removeForm(c, v, u, http.StatusOK, "", "")
+}
+
+func (k *Console) removeForm(c echo.Context, v Visit, u upstreams.Upstream, status int, typed, problem string) error {
+	progress, err := k.cfg.Connect.Progress(c.Request().Context(), v.Handle, u.ID)
+	if err != nil {
+		return fmt.Errorf("count consents: %w", err)
+	}
+	shell, err := k.tenantShell(c, v, pages.SectionRuntimes)
+	if err != nil {
+		return err
+	}
+	view := pages.RuntimeRemovePage{Shell: shell, Runtime: runtimeRef(u, shell.Workspace.Origin), Confirm: typed, Error: problem}
+	if n := progress.Consented; n > 0 {
+		view.Impact = append(view.Impact, count(int64(n), "allowed client")+yes(n == 1, " loses", " lose")+" access at once.")
+	}
+	view.Impact = append(view.Impact, "Tokens that were issued for it stop working, also for a later runtime with the same slug.")
+	return k.page(c, status, pages.RuntimeRemove(view))
+}
+
+func (k *Console) runtimeRemoved(c echo.Context, v Visit) error {
+	ctx := c.Request().Context()
+	u, err := k.cfg.Upstreams.Get(ctx, v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	if in := forms.ReadRemove(v.Form); in.Confirm != u.Slug {
+		return k.removeForm(c, v, u, http.StatusUnprocessableEntity, in.Confirm, "This is not the runtime's slug.")
+	}
+	if err := k.cfg.Upstreams.Remove(ctx, v.Handle, u.Slug); err != nil {
+		return err
+	}
+	return k.seeWith(c, v.Session, v.path("runtimes"), u.Name+" is removed.")
+}

@@ -1,0 +1,312 @@
+package web
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/ui/pages"
+	"github.com/emcy/gateway/upstreams"
+	"github.com/emcy/gateway/upstreams/probe"
+	"github.com/emcy/gateway/web/forms"
+)
+
+func stateBadge(s upstreams.State) pages.Badge {
+	switch s {
+	case upstreams.Ready:
+		return pages.Badge{Tone: pages.ToneOK, Text: "Ready"}
+	case upstreams.Error:
+		return pages.Badge{Tone: pages.ToneFail, Text: "Error"}
+	case upstreams.Waiting:
+	}
+	return pages.Badge{Tone: pages.ToneNeutral, Text: "Waiting"}
+}
+
+func runtimeRef(u upstreams.Upstream, origin string) pages.RuntimeRef {
+	return pages.RuntimeRef{Name: u.Name, Slug: u.Slug, MCPURL: MCPURL(origin, u.Slug), URL: u.URL, State: stateBadge(u.State)}
+}
+
+func runtimeRow(u upstreams.Upstream, origin string, lastCall time.Time) pages.RuntimeRow {
+	row := pages.RuntimeRow{Name: u.Name, Slug: u.Slug, MCPURL: MCPURL(origin, u.Slug), URL: u.URL, State: stateBadge(u.State), LastCall: moment(lastCall)}
+	if r := u.Report; r != nil && listed(r) {
+		row.Era = r.ProtocolVersion
+		row.Tools = grouped(int64(len(r.Tools)))
+	}
+	return row
+}
+
+// listed says whether the report's tools are those of the runtime's own URL.
+func listed(r *probe.Report) bool {
+	step, ok := r.Step(probe.StepTools)
+	return ok && step.Status != probe.StatusFail && r.State != probe.StateError
+}
+
+// stepTitles names the questions of a probe, in the order in which they are asked.
+var stepTitles = []struct{ name, title string }{
+	{probe.StepAddress, "Check the address"},
+	{probe.StepConnect, "Connect"},
+	{probe.StepTLS, "Certificate"},
+	{probe.StepProtocol, "Speak MCP"},
+	{probe.StepTools, "List tools"},
+	{probe.StepWithSecret, "With the worker secret"},
+	{probe.StepWithoutSecret, "Without the worker secret"},
+	{probe.StepSuggestion, "Another address"},
+}
+
+// optional are the steps that are not missed where a probe has none.
+var optional = []string{probe.StepTLS, probe.StepSuggestion}
+
+func stepTitle(name string) string {
+	for _, s := range stepTitles {
+		if s.name == name {
+			return s.title
+		}
+	}
+	return name
+}
+
+func statusTone(s probe.Status) string {
+	switch s {
+	case probe.StatusOK:
+		return pages.ToneOK
+	case probe.StatusWarn:
+		return pages.ToneWarn
+	case probe.StatusFail:
+		return pages.ToneFail
+	}
+	return pages.ToneNeutral
+}
+
+// probeReport is the last probe, step by step. Steps that a failed probe did not
+// get to are shown as not reached.
+func probeReport(r *probe.Report) *pages.ProbeReport {
+	if r == nil {
+		return nil
+	}
+	out := &pages.ProbeReport{At: moment(r.ProbedAt), Outcome: outcome(r), Era: era(r)}
+	var total int64
+	for _, s := range r.Steps {
+		total += s.DurationMS
+		step := pages.ProbeStep{Tone: statusTone(s.Status), Title: stepTitle(s.Name), Text: s.Words, Next: s.Next}
+		if s.DurationMS > 0 {
+			step.Took = took(time.Duration(s.DurationMS) * time.Millisecond)
+		}
+		out.Steps = append(out.Steps, step)
+	}
+	out.Took = took(time.Duration(total) * time.Millisecond)
+	if r.State == probe.StateReady {
+		return out
+	}
+	for _, s := range stepTitles {
+		if _, asked := r.Step(s.name); !asked && !slices.Contains(optional, s.name) {
+			out.Steps = append(out.Steps, pages.ProbeStep{Tone: pages.ToneNeutral, Title: s.title, Text: "not reached"})
+		}
+	}
+	return out
+}
+
+func outcome(r *probe.Report) pages.Badge {
+	switch r.State {
+	case probe.StateReady:
+		remarks := len(r.Warnings) > 0 || slices.ContainsFunc(r.Steps, func(s probe.Step) bool { return s.Status == probe.StatusWarn })
+		if remarks {
+			return pages.Badge{Tone: pages.ToneWarn, Text: "Works, with remarks"}
+		}
+		return pages.Badge{Tone: pages.ToneOK, Text: "Works"}
+	case probe.StateWaiting:
+		return pages.Badge{Tone: pages.ToneWarn, Text: "Waiting for the worker secret"}
+	case probe.StateError:
+	}
+	if s, ok := r.Step(probe.StepConnect); ok && s.Status == probe.StatusFail {
+		return pages.Badge{Tone: pages.ToneFail, Text: "Not reachable"}
+	}
+	return pages.Badge{Tone: pages.ToneFail, Text: "Does not work"}
+}
+
+func era(r *probe.Report) pages.Badge {
+	if r.ProtocolVersion == "" || r.State == probe.StateError {
+		return pages.Badge{}
+	}
+	switch r.Era {
+	case probe.EraModern:
+		return pages.Badge{Tone: pages.ToneInfo, Text: "Modern · " + r.ProtocolVersion}
+	case probe.EraLegacy:
+		return pages.Badge{Tone: pages.ToneInfo, Text: "Legacy · " + r.ProtocolVersion}
+	}
+	return pages.Badge{}
+}
+
+func serverInfo(u upstreams.Upstream) []pages.Pair {
+	var out []pages.Pair
+	if r := u.Report; r != nil && r.State != probe.StateError {
+		if name := strings.TrimSpace(r.ServerName + " " + r.ServerVersion); name != "" {
+			out = append(out, pages.Pair{Term: "Server", Value: name})
+		}
+		if len(r.Capabilities) > 0 {
+			out = append(out, pages.Pair{Term: "Capabilities", Value: strings.Join(r.Capabilities, ", ")})
+		}
+		if r.Era == probe.EraLegacy {
+			out = append(out, pages.Pair{Term: "Sessions", Value: yes(r.Sessions, "one per client", "none")})
+		}
+		if r.InstructionsBytes > 0 {
+			out = append(out, pages.Pair{Term: "Instructions", Value: size(int64(r.InstructionsBytes))})
+		}
+		if r.LatencyMS > 0 {
+			out = append(out, pages.Pair{Term: "Latency", Value: took(time.Duration(r.LatencyMS) * time.Millisecond)})
+		}
+	}
+	return append(out, pages.Pair{Term: "Secret header", Value: u.SecretHeader, Mono: true})
+}
+
+func yes(is bool, then, otherwise string) string {
+	if is {
+		return then
+	}
+	return otherwise
+}
+
+// warningTitles are the findings in short. What is missing here gets the general one.
+var warningTitles = map[string]string{
+	probe.WarnOpen:           "This runtime answers without the worker secret",
+	probe.WarnOwnAuth:        "This runtime asks for a sign-in of its own",
+	probe.WarnCertificate:    "The certificate ends soon",
+	probe.WarnSlow:           "This runtime is slow",
+	probe.WarnClock:          "The clocks differ",
+	probe.WarnLegacySSE:      "This is the old SSE transport",
+	probe.WarnRedirect:       "The address redirects",
+	probe.WarnWebPage:        "A web page answers here",
+	probe.WarnVersion:        "An unknown protocol revision",
+	probe.WarnManyTools:      "More tools than some clients take",
+	probe.WarnNoTools:        "No tools",
+	probe.WarnToolsCut:       "Not all tools were read",
+	probe.WarnDescription:    "Tools without a description",
+	probe.WarnDuplicateName:  "Two tools have one name",
+	probe.WarnLongName:       "A tool's name is too long for some clients",
+	probe.WarnNameCharacters: "A tool's name has characters that some clients refuse",
+	probe.WarnSchema:         "A tool's schema is not an object",
+	probe.WarnSchemaLarge:    "A tool's schema is very large",
+	probe.WarnExternalRef:    "A tool's schema refers to another address",
+	probe.WarnHidden:         "Hidden characters in a tool's text",
+	probe.WarnMalformedTool:  "A tool's definition is broken",
+}
+
+// infos are warnings that are worth knowing and need no act.
+var infos = []string{probe.WarnManyTools, probe.WarnNoTools, probe.WarnVersion, probe.WarnSlow}
+
+func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
+	var out []pages.Warning
+	if u.Rotating {
+		out = append(out, pages.Warning{
+			Tone: pages.ToneInfo, Title: "A new worker secret waits for the runtime",
+			Text: "The gateway goes on sending the older one until a probe has seen the runtime accept the new one, for a day at most. Put the new one into the runtime's environment, restart it, and probe again.",
+		})
+	}
+	if u.Report == nil {
+		return out
+	}
+	add := func(w probe.Warning, about string) {
+		title := warningTitles[w.Code]
+		if title == "" {
+			title = "Worth a look"
+		}
+		view := pages.Warning{Tone: pages.ToneWarn, Title: title, Text: about + w.Words}
+		if slices.Contains(infos, w.Code) {
+			view.Tone = pages.ToneInfo
+		}
+		if w.Code == probe.WarnOpen {
+			view.ActionText, view.ActionHref = "Show the adapter", v.path("runtimes", u.Slug, "setup")
+		}
+		out = append(out, view)
+	}
+	for _, w := range u.Report.Warnings {
+		add(w, "")
+	}
+	for _, t := range u.Report.Tools {
+		for _, w := range t.Warnings {
+			add(w, t.Name+": ")
+		}
+	}
+	if s := u.Report.SuggestedURL; s != "" {
+		out = append(out, pages.Warning{
+			Tone: pages.ToneWarn, Title: "Another address works", Text: "An MCP server answers at " + s + ". If that is the one you mean, put it in.",
+			ActionText: "Edit the runtime", ActionHref: v.path("runtimes", u.Slug, "edit"),
+		})
+	}
+	return out
+}
+
+func tools(r *probe.Report) (list []pages.Tool, tokens string) {
+	if r == nil || len(r.Tools) == 0 || r.State == probe.StateError {
+		return nil, ""
+	}
+	sum := 0
+	for _, t := range r.Tools {
+		sum += t.ApproxTokens
+		list = append(list, pages.Tool{Name: t.Name, Title: t.Title, Description: t.Description, Tokens: approxTokens(t.ApproxTokens), Hints: hints(t.Annotations)})
+	}
+	return list, "≈ " + grouped(int64(sum)) + " tokens"
+}
+
+func hints(a *probe.Annotations) []pages.Badge {
+	if a == nil {
+		return nil
+	}
+	var out []pages.Badge
+	is := func(hint *bool) bool { return hint != nil && *hint }
+	if is(a.ReadOnly) {
+		out = append(out, pages.Badge{Tone: pages.ToneNeutral, Text: "read-only"})
+	}
+	if is(a.Destructive) && !is(a.ReadOnly) { // the hint means something for tools that write, only
+		out = append(out, pages.Badge{Tone: pages.ToneFail, Text: "destructive"})
+	}
+	if is(a.Idempotent) && !is(a.ReadOnly) {
+		out = append(out, pages.Badge{Tone: pages.ToneNeutral, Text: "idempotent"})
+	}
+	if is(a.OpenWorld) {
+		out = append(out, pages.Badge{Tone: pages.ToneNeutral, Text: "open world"})
+	}
+	return out
+}
+
+// storedValues are a runtime's fields as the edit form opens with them.
+func storedValues(u upstreams.Upstream) pages.RuntimeValues {
+	out := pages.RuntimeValues{Name: u.Name, Slug: u.Slug, URL: u.URL, Version: strconv.FormatInt(u.Version, 10)}
+	for _, name := range u.HeaderNames {
+		out.Headers = append(out.Headers, pages.HeaderValue{Name: name, Stored: true})
+	}
+	return out
+}
+
+// typedValues are the typed fields for the form that is shown again. Header values
+// are secrets: they are not given back, and problems says so beside each.
+func typedValues(in forms.Runtime, stored []string) pages.RuntimeValues {
+	out := pages.RuntimeValues{Name: in.Name, Slug: in.Slug, URL: in.URL}
+	if in.Version > 0 {
+		out.Version = strconv.FormatInt(in.Version, 10)
+	}
+	for _, h := range in.Headers {
+		out.Headers = append(out.Headers, pages.HeaderValue{Name: h.Name, Stored: hasHeader(stored, h.Name)})
+	}
+	return out
+}
+
+// problems are the messages of a refused runtime form.
+func problems(in forms.Runtime, err error) pages.FieldErrors {
+	out := pages.FieldErrors{}
+	for field, text := range errs.FieldsOf(err) {
+		out[field] = text
+	}
+	for i, h := range in.Headers {
+		field := "header_value." + strconv.Itoa(i)
+		if h.Value != "" && out[field] == "" {
+			out[field] = "Type the value again: this page does not repeat secrets."
+		}
+	}
+	return out
+}
+
+func hasHeader(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
