@@ -45,6 +45,19 @@ func (x *exchange) readBody() *refusal {
 	return x.judge()
 }
 
+// hasBody looks for a first byte where none should be. HTTP/2 may announce a body
+// of unknown length and then end it at once.
+func (x *exchange) hasBody() bool {
+	if x.r.ContentLength >= 0 {
+		return x.r.ContentLength > 0
+	}
+	control := http.NewResponseController(x.w)
+	_ = control.SetReadDeadline(time.Now().Add(x.front.limits.BodyTime))
+	_, err := io.ReadFull(x.r.Body, make([]byte, 1))
+	_ = control.SetReadDeadline(time.Time{})
+	return !errors.Is(err, io.EOF)
+}
+
 func (x *exchange) judge() *refusal {
 	message, err := mcpwire.Peek(x.body)
 	reason := reasonInvalidMessage

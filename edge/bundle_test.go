@@ -29,6 +29,9 @@ import (
 	"github.com/emcy/gateway/usage/event"
 )
 
+// quiet logs nothing.
+var quiet = slog.New(slog.DiscardHandler)
+
 var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -123,7 +126,7 @@ func setup(t testing.TB, runtime http.Handler, options ...option) *bundle {
 		Transport: transport,
 		Recorder:  b.events,
 		Clock:     b.clock,
-		Log:       slog.New(slog.DiscardHandler),
+		Log:       quiet,
 	}
 	for _, o := range options {
 		o(&cfg)

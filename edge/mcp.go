@@ -77,7 +77,7 @@ func (x *exchange) readMessage() *refusal {
 		return x.readBody()
 	case http.MethodGet, http.MethodHead, http.MethodDelete:
 		// A body here would be read by nobody, and keeps the server from noticing that the client is gone.
-		if x.r.ContentLength != 0 {
+		if x.hasBody() {
 			return rejected(http.StatusBadRequest, mcpwire.CodeInvalidRequest, reasonInvalidMessage, x.r.Method+" takes no body.")
 		}
 		return nil

@@ -51,7 +51,7 @@ func routePath(r *http.Request) (string, bool) {
 		switch c := path[i]; {
 		case c <= ' ' || c == 0x7f || c == '\\' || c == ';' || c == '#':
 			return "", false
-		case c == '%' && (i+2 >= len(path) || !highHex(path[i+1])):
+		case c == '%' && (i+2 >= len(path) || !highHex(path[i+1]) || !isHex(path[i+2])):
 			return "", false
 		case c == '/' && emptyOrDots(path[i+1:]):
 			return "", false
@@ -63,6 +63,10 @@ func routePath(r *http.Request) (string, bool) {
 // highHex is the first digit of an escaped byte that is not ASCII.
 func highHex(c byte) bool {
 	return c == '8' || c == '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 // emptyOrDots reports whether the segment at the start of rest is ".", ".." or,

@@ -70,8 +70,11 @@ func TestWorkerContract(t *testing.T) {
 	custom := *b.acme.Edges[slug]
 	custom.SecretHeader = "X-Shared-Secret"
 	custom.Headers = []snapshot.Header{
-		{Name: "x-api-key", Value: secret.New("static-key")}, {Name: "Authorization", Value: secret.New("Basic static")},
-		{Name: "X-Emcy-Subject", Value: secret.New("root")}, {Name: "Host", Value: secret.New("evil.test")}, {Name: "Transfer-Encoding", Value: secret.New("chunked")},
+		{Name: "x-api-key", Value: secret.New("static-key")},
+		{Name: "Authorization", Value: secret.New("Basic static")},
+		{Name: "X-Emcy-Subject", Value: secret.New("root")},
+		{Name: "Host", Value: secret.New("evil.test")},
+		{Name: "Transfer-Encoding", Value: secret.New("chunked")},
 	}
 	b.publish(func(t *snapshot.Tenant) { t.Edges = map[string]*snapshot.Edge{slug: &custom} })
 
@@ -295,7 +298,7 @@ func TestRuntimeWithoutHeadersInTime(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body) // the disconnect is seen only after the body
 		<-r.Context().Done()
 		close(cancelled)
-	}), func(c *edge.Config) { c.Limits.HeaderTime = 20 * time.Millisecond })
+	}), func(c *edge.Config) { c.Limits.HeaderTime = 500 * time.Millisecond })
 	resp, body := b.do(b.request("POST", toolCall))
 	require.Equal(t, http.StatusGatewayTimeout, resp.StatusCode)
 	require.Contains(t, body, `"id":7,"error":{"code":504`)
@@ -454,7 +457,7 @@ func TestDisconnectCancelsTheCall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	req := b.request("POST", toolCall).WithContext(ctx)
 	go func() { <-began; cancel() }()
-	_, err := client.Do(req) //nolint:bodyclose // there is no answer
+	_, err := client.Do(req)
 	require.ErrorIs(t, err, context.Canceled)
 	<-cancelled
 	e := b.events.wait(t, 1)[0]

@@ -230,7 +230,8 @@ func (seg *segment) each(batch int, store func([]event.Event) error) (damaged in
 	}
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return damaged, fmt.Errorf("read spool: %w", err)
 		}
 		if len(line) > 0 {
@@ -244,13 +245,13 @@ func (seg *segment) each(batch int, store func([]event.Event) error) (damaged in
 				part = append(part, e)
 			}
 		}
-		if err != nil || len(part) == batch {
-			if failed := flush(); failed != nil {
-				return damaged, failed
-			}
+		if end {
+			return damaged, flush()
 		}
-		if err != nil {
-			return damaged, nil
+		if len(part) == batch {
+			if err := flush(); err != nil {
+				return damaged, err
+			}
 		}
 	}
 }

@@ -403,7 +403,7 @@ func child(spec []string) {
 			r.Record(opened)
 		}
 		r.Record(e)
-		_, err := fmt.Println(e.ID)
+		_, err := fmt.Fprintln(os.Stdout, e.ID)
 		fail(err)
 	}
 	select {} // everything is recorded; wait for the kill

@@ -33,7 +33,7 @@ func (k *Console) logs(c echo.Context, v Visit) error {
 	if err != nil {
 		return err
 	}
-	runtimes, err := k.cfg.Upstreams.List(ctx, v.Handle)
+	runtimes, err := k.runtimeNames(ctx, v.Handle)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (k *Console) log(c echo.Context, v Visit) error {
 	if err != nil {
 		return err
 	}
-	runtimes, err := k.cfg.Upstreams.List(ctx, v.Handle)
+	runtimes, err := k.runtimeNames(ctx, v.Handle)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (k *Console) log(c echo.Context, v Visit) error {
 }
 
 // names reads what the events' ids stand for, in as many queries as there are kinds.
-func (k *Console) names(ctx context.Context, h tenancy.Handle, runtimes []upstreams.Upstream, events []event.Event) (names, error) {
+func (k *Console) names(ctx context.Context, h tenancy.Handle, runtimes []upstreams.Name, events []event.Event) (names, error) {
 	n := names{runtimes: map[string]runtimeName{}, people: map[string]string{}}
 	for _, u := range runtimes {
 		n.runtimes[u.ID] = runtimeName{slug: u.Slug, name: u.Name}
@@ -109,6 +109,16 @@ func (k *Console) names(ctx context.Context, h tenancy.Handle, runtimes []upstre
 		}
 	}
 	return n, nil
+}
+
+// runtimeNames reads the runtimes without opening anything that is sealed.
+func (k *Console) runtimeNames(ctx context.Context, h tenancy.Handle) ([]upstreams.Name, error) {
+	var out []upstreams.Name
+	err := k.cfg.DB.Read(ctx, h, func(tx *tenancy.Tx) (err error) {
+		out, err = upstreams.Names(tx)
+		return err
+	})
+	return out, err
 }
 
 // keys are the set's members but the empty one.

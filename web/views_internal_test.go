@@ -28,6 +28,8 @@ func TestWords(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 412: "412 B", 8100: "8.1 kB", 2_500_000: "2.5 MB"} {
 		require.Equal(t, want, size(n))
 	}
+	require.Equal(t, "Anyone can call it.", sentence("anyone can call it"))
+	require.Empty(t, sentence(""))
 	require.Equal(t, "1 call", count(1, "call"))
 	require.Equal(t, "2,000 calls", count(2000, "call"))
 	require.Equal(t, pages.Moment{}, moment(time.Time{}))

@@ -211,7 +211,7 @@ func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
 		if title == "" {
 			title = "Worth a look"
 		}
-		view := pages.Warning{Tone: pages.ToneWarn, Title: title, Text: about + w.Words}
+		view := pages.Warning{Tone: pages.ToneWarn, Title: title, Text: about + sentence(w.Words)}
 		if slices.Contains(infos, w.Code) {
 			view.Tone = pages.ToneInfo
 		}

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/ui/pages"
@@ -83,3 +86,16 @@ func roleName(r authz.Role) string {
 
 // approxTokens is an estimate, said as one.
 func approxTokens(n int) string { return fmt.Sprintf("~%s", grouped(int64(n))) }
+
+// sentence makes words that stand in lists elsewhere into one.
+func sentence(words string) string {
+	first, width := utf8.DecodeRuneInString(words)
+	if width == 0 {
+		return ""
+	}
+	out := string(unicode.ToUpper(first)) + words[width:]
+	if !strings.HasSuffix(out, ".") {
+		out += "."
+	}
+	return out
+}

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// Debounce gathers the notices of one burst of changes.
+	// Debounce is the least time between two publications of a burst of changes.
 	Debounce = 50 * time.Millisecond
 	// FullReload bounds how long a lost notice can go unseen.
 	FullReload = 60 * time.Second
@@ -93,12 +93,11 @@ func (f *Feed) follow(ctx context.Context, sub *tenancy.Subscription) {
 			all = true
 		case <-again.C:
 		case <-sub.Wake():
-			if !sleep(ctx, Debounce) {
-				return
-			}
 		}
 		err := f.apply(ctx, sub.Take(), all)
-		if ctx.Err() != nil {
+		// The first notice of a burst is served at once, because somebody waits for it;
+		// those right behind it are gathered.
+		if !sleep(ctx, Debounce) {
 			return
 		}
 		if err == nil {
