@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emcy/gateway/internal/mcpwire"
 	"github.com/emcy/gateway/usage/event"
 )
 
@@ -37,6 +39,9 @@ type answer struct {
 	ctx  context.Context //nolint:containedctx // it is the request's own, kept with its answer
 	end  func(error)     // ends the request to the runtime
 	sent time.Time
+	// answered is set once the response to the request has passed: a client that
+	// closes the stream after it has what it asked for has not cancelled anything.
+	answered bool
 }
 
 // relay passes the answer on. What of it is recorded when depends on whether its
@@ -116,6 +121,7 @@ func (x *exchange) relayStream(a *answer) {
 		n, err = a.Body.Read(*pooled)
 		if n > 0 {
 			x.event.ResponseBytes += int64(n)
+			a.answered = a.answered || x.holdsResponse((*pooled)[:n])
 			if failed := out.writeAndFlush((*pooled)[:n]); failed != nil {
 				err = errors.Join(errClientWrite, failed)
 			}
@@ -138,6 +144,8 @@ var errClientWrite = errors.New("write to the client")
 func (x *exchange) broken(a *answer, err error) {
 	end, ours := errors.AsType[*streamEnd](context.Cause(a.ctx))
 	switch {
+	case a.answered && (x.clientGone() || errors.Is(err, errClientWrite)):
+		x.finish(a.StatusCode, outcomeOf(a.StatusCode), x.reasonOf(a.StatusCode))
 	case x.clientGone() || errors.Is(err, errClientWrite):
 		x.finish(a.StatusCode, event.Cancelled, reasonClientGone)
 	case ours:
@@ -148,6 +156,14 @@ func (x *exchange) broken(a *answer, err error) {
 		x.finish(a.StatusCode, event.Failure, reasonAborted)
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// holdsResponse looks for a JSON-RPC response to a request in a piece of a stream.
+// It does not parse: it only tells the log's "ok" from its "cancelled", and a
+// response that is cut in two where the pieces meet counts as cancelled.
+func (x *exchange) holdsResponse(piece []byte) bool {
+	return x.message.Kind == mcpwire.KindRequest && bytes.Contains(piece, []byte(`"id":`)) &&
+		(bytes.Contains(piece, []byte(`"result":`)) || bytes.Contains(piece, []byte(`"error":`)))
 }
 
 func outcomeOf(status int) event.Outcome {

@@ -115,6 +115,29 @@ func TestDisconnectEndsTheStream(t *testing.T) {
 
 // TestGatewayEndsStreams: what the token check would refuse now ends a stream that
 // it let through before, with a regular end for the client.
+// TestLeavingAfterTheAnswerIsNoCancellation: many clients close the stream as soon
+// as they have the response; a progress notice before it is not that response.
+func TestLeavingAfterTheAnswerIsNoCancellation(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]event.Outcome{
+		`data: {"jsonrpc":"2.0","id":1,"result":{}}`:                            event.Success,
+		`data: {"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}`:     event.Success,
+		`data: {"jsonrpc":"2.0","method":"notifications/progress","params":{}}`: event.Cancelled,
+	} {
+		runtime := newStepped(sseType)
+		b := setup(t, runtime)
+		ctx, leave := context.WithCancel(t.Context())
+		resp, err := client.Do(b.request("POST", toolCall).WithContext(ctx))
+		require.NoError(t, err)
+		runtime.send <- text + "\n\n"
+		require.Equal(t, text, lines(t, resp.Body)())
+		leave()
+		<-runtime.gone
+		require.Equal(t, want, b.events.wait(t, 2)[1].Outcome, text)
+		_ = resp.Body.Close()
+	}
+}
+
 func TestGatewayEndsStreams(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -218,3 +218,6 @@ func barStart(s Span) int {
 func barWidth(s Span) int {
 	return max(visible, permille(s.Start+s.Length)-barStart(s))
 }
+
+// htmxConfig: an error's text is never put in the place of what the page shows.
+const htmxConfig = `{"includeIndicatorCSS":false,"noSwap":["204","304","4xx","5xx"]}`

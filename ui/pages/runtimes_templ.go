@@ -956,7 +956,7 @@ func RuntimeSetup(p RuntimeSetupPage) templ.Component {
 					ctx = templ.InitializeContext(ctx)
 					return nil
 				})
-				templ_7745c5c3_Err = pageHead("New worker secret", "The gateway uses it from now on. Put it into the runtime's environment.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = pageHead("New worker secret", "Put it into the runtime's environment. The gateway goes on with the older one until a probe has seen the runtime accept this one.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
