@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/internal/errs"
 )
 
 const maxBody = 64 << 10 // bytes; every request here is a small form or document
@@ -254,18 +255,27 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 	case isUnknownClient(err):
-		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_client", "This app is not registered here", "The app uses a registration that this workspace does not know, or that has expired.",
-			"Make the app forget its registration, then connect again: in Claude Code run /mcp and choose “Clear authentication”; for mcp-remote delete ~/.mcp-auth; elsewhere remove the server and add it again."})
+		s.errorPage(w, r, http.StatusBadRequest, pageError{
+			"invalid_client", "This app is not registered here", "The app uses a registration that this workspace does not know, or that has expired.",
+			"Make the app forget its registration, then connect again: in Claude Code run /mcp and choose “Clear authentication”; for mcp-remote delete ~/.mcp-auth; elsewhere remove the server and add it again.",
+		})
 		return
 	case err == errRedirect: //nolint:errorlint // a sentinel that is returned bare
-		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_redirect_uri", "The app asks to return to an address it has not registered", "For your safety nothing was sent there.",
-			"Remove the server in the app and add it again, so that it registers anew. If it happens again, tell the app's makers."})
+		s.errorPage(w, r, http.StatusBadRequest, pageError{
+			"invalid_redirect_uri", "The app asks to return to an address it has not registered", "For your safety nothing was sent there.",
+			"Remove the server in the app and add it again, so that it registers anew. If it happens again, tell the app's makers.",
+		})
 		return
 	default:
 		s.pageFor(w, r, err)
 		return
 	}
 	req := requestFrom(r.Context())
+	if wait := s.attempts.take(req.handle.Tenant(), s.clientIP(r)); wait > 0 {
+		w.Header().Set("Retry-After", retryAfter(wait))
+		s.pageFor(w, r, errs.E(errs.RateLimited, "Too many sign-ins were started from this address.", nil))
+		return
+	}
 	if req.browser == "" {
 		req.browser = setBrowser(w, req.issuer)
 	}

@@ -230,17 +230,14 @@ func formTarget(redirectURI string) string {
 	return u.Scheme + ":"
 }
 
+// describeScopes says what a yes gives. Staying connected is no scope there: every
+// client gets a refresh token, whether it asked for one or not.
 func describeScopes(scopes authz.Scopes, runtime string) []enduser.Scope {
 	var out []enduser.Scope
-	for _, scope := range scopes {
-		switch scope {
-		case authz.ScopeMCP:
-			out = append(out, enduser.Scope{ID: scope, Title: "Use " + runtime + " as you", Text: "Read what it offers and call all of its tools, including those that change something."})
-		case authz.ScopeOffline:
-			out = append(out, enduser.Scope{ID: scope, Title: "Stay connected", Text: "Go on using it when you are not there, without asking you to sign in each time."})
-		}
+	if scopes.Has(authz.ScopeMCP) {
+		out = append(out, enduser.Scope{ID: authz.ScopeMCP, Title: "Use " + runtime + " as you", Text: "Read what it offers and call all of its tools, including those that change something."})
 	}
-	return out
+	return append(out, enduser.Scope{Title: "Stay connected", Text: "Go on using it when you are not there, without asking you to sign in each time."})
 }
 
 // pageError is a page for a person whose request cannot go on.
@@ -258,7 +255,7 @@ func (s *Server) pageFor(w http.ResponseWriter, r *http.Request, err error) {
 	case errs.Invalid, errs.Conflict, errs.Stale, errs.NeedsConsent, errs.BudgetExceeded, errs.DownstreamRejected:
 		status, p.code, p.title = http.StatusBadRequest, "invalid_request", "This request cannot be served"
 	case errs.RateLimited:
-		status, p.code, p.title, p.cure = http.StatusTooManyRequests, "slow_down", "Please wait a moment", "Wait a minute, then try again."
+		status, p.code, p.title, p.cure = http.StatusTooManyRequests, "slow_down", "Please wait a moment", "Wait some minutes, then try again."
 	case errs.Unavailable, errs.Canceled, errs.UpstreamFailed:
 		status, p.code, p.title, p.cure = http.StatusServiceUnavailable, "temporarily_unavailable", "The service is busy", "Reload this page in a moment; nothing is lost."
 	case errs.Internal:

@@ -35,23 +35,24 @@ type Config struct {
 
 // Server is the authorization server of all tenants.
 type Server struct {
-	db        *tenancy.DB
-	flow      *flow.Flow
-	resources Resources
-	assets    http.Handler
-	prefix    string
-	clientIP  func(*http.Request) netip.Addr
-	registry  *registrations
-	op        http.Handler
-	routes    []route
-	log       *slog.Logger
+	db            *tenancy.DB
+	flow          *flow.Flow
+	resources     Resources
+	assets        http.Handler
+	prefix        string
+	clientIP      func(*http.Request) netip.Addr
+	registrations *hourly
+	attempts      *hourly
+	op            http.Handler
+	routes        []route
+	log           *slog.Logger
 }
 
 // New makes the server.
 func New(cfg Config) *Server {
 	s := &Server{
 		db: cfg.DB, resources: cfg.Resources, assets: cfg.Assets, prefix: cfg.AssetsPrefix, clientIP: cfg.ClientIP,
-		registry: newRegistrations(cfg.DB.Clock()), log: cfg.Log,
+		registrations: newHourly(cfg.DB.Clock(), registrationsPerHour), attempts: newHourly(cfg.DB.Clock(), attemptsPerHour), log: cfg.Log,
 	}
 	s.flow = flow.New(cfg.DB, cfg.People, lookup{s}, s)
 	s.op = oplib.New(s)

@@ -253,8 +253,10 @@ func (s *Server) endIfVoid(tx *tenancy.Tx, family familyRow) (ended bool, err er
 
 // wrongClient records that a client presented what was issued to another one.
 func wrongClient(tx *tenancy.Tx, familyID, clientID string) error {
-	return audit.Record(tx, audit.Entry{Action: "token.wrong_client", TargetKind: "token_family", TargetID: familyID,
-		After: map[string]string{"client_id": clientID}})
+	return audit.Record(tx, audit.Entry{
+		Action: "token.wrong_client", TargetKind: "token_family", TargetID: familyID,
+		After: map[string]string{"client_id": clientID},
+	})
 }
 
 // replay answers a refresh token that was used before: within the grace, and as
@@ -418,8 +420,10 @@ func (s *Server) revokeFamily(tx *tenancy.Tx, family familyRow, reason string) e
 		return nil
 	}
 	tx.Notify(tenancy.ConfigTopic(tx.Tenant()))
-	return audit.Record(tx, audit.Entry{Action: "token.revoke", TargetKind: "token_family", TargetID: family.ID,
-		After: map[string]string{"reason": reason, "client_id": family.ClientID, "subject": family.Subject}})
+	return audit.Record(tx, audit.Entry{
+		Action: "token.revoke", TargetKind: "token_family", TargetID: family.ID,
+		After: map[string]string{"reason": reason, "client_id": family.ClientID, "subject": family.Subject},
+	})
 }
 
 // RevokeUpstream ends everything that was issued for an upstream.

@@ -1,5 +1,3 @@
-// Command emcy is Emcy Gateway: the console, the edge and the workers in one
-// binary, and the commands around them.
 package main
 
 import (

@@ -126,7 +126,7 @@ type Attempt struct {
 }
 
 // ErrGone is an attempt that does not exist, is over, or belongs to another browser.
-var ErrGone = errs.E(errs.NotFound, "This sign-in is over or was started in another browser. Start again from the app that you want to connect.", nil)
+var ErrGone = errs.E(errs.NotFound, "This sign-in is over, or was started in another browser.", nil)
 
 // Visit reads an attempt for a browser and its session cookie.
 func (f *Flow) Visit(ctx context.Context, h tenancy.Handle, issuer, id, browser, cookie string) (Attempt, error) {

@@ -3,7 +3,10 @@ package oplib
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +110,7 @@ func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthReq
 		ClientID: asked.ClientID, RedirectURI: asked.RedirectURI, ResponseType: string(asked.ResponseType), ResponseMode: string(asked.ResponseMode),
 		State: asked.State, Scope: strings.Join(asked.Scopes, " "), CodeChallenge: asked.CodeChallenge,
 		CodeChallengeMethod: string(asked.CodeChallengeMethod), Prompt: asked.Prompt,
-		RequestObject: asked.RequestParam != "" || r.Form.Has("request_uri"), Resources: r.Form["resource"],
+		RequestObject: asked.RequestParam != "" || r.Form.Get("request_uri") != "", Resources: resources(r.Form),
 	}}
 	// The library's own checks are laxer than the backend's, and what they refuse is
 	// redirected without iss and logged with its state. So they see a request that
@@ -119,7 +122,11 @@ func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthReq
 }
 
 func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
-	return op.NewRedirect(s.backend.Authorize(ctx, r.Client.(*client).asked)), nil
+	c, ok := r.Client.(*client)
+	if !ok {
+		return nil, tokenError(fmt.Errorf("client of type %T", r.Client))
+	}
+	return op.NewRedirect(s.backend.Authorize(ctx, c.asked)), nil
 }
 
 func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
@@ -134,7 +141,7 @@ func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 
 func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
 	tokens, err := s.backend.Code(ctx, CodeRequest{
-		ClientID: r.Client.GetID(), Code: r.Data.Code, RedirectURI: r.Data.RedirectURI, CodeVerifier: r.Data.CodeVerifier, Resources: r.PostForm["resource"],
+		ClientID: r.Client.GetID(), Code: r.Data.Code, RedirectURI: r.Data.RedirectURI, CodeVerifier: r.Data.CodeVerifier, Resources: resources(r.PostForm),
 	})
 	if err != nil {
 		return nil, tokenError(err)
@@ -144,7 +151,7 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 
 func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
 	tokens, err := s.backend.Refresh(ctx, RefreshRequest{
-		ClientID: r.Client.GetID(), RefreshToken: r.Data.RefreshToken, Scope: strings.Join(r.Data.Scopes, " "), Resources: r.PostForm["resource"],
+		ClientID: r.Client.GetID(), RefreshToken: r.Data.RefreshToken, Scope: strings.Join(r.Data.Scopes, " "), Resources: resources(r.PostForm),
 	})
 	if err != nil {
 		return nil, tokenError(err)
@@ -157,6 +164,12 @@ func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 		return nil, tokenError(err)
 	}
 	return op.NewResponse(struct{}{}), nil
+}
+
+// resources are the resource parameters; one without a value counts as left out
+// (RFC 6749, section 3.1).
+func resources(form url.Values) []string {
+	return slices.DeleteFunc(slices.Clone(form["resource"]), func(v string) bool { return v == "" })
 }
 
 // codes are the errors that the backend may answer with. The library keeps the

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestA2LoopbackForms are the forms that the library behind us takes for a
+// registered loopback address: only the port may differ.
+func TestA2LoopbackForms(t *testing.T) {
+	t.Parallel()
+	registered := []string{"http://127.0.0.1:8899/callback"}
+	require.True(t, matchRedirect(registered, "http://127.0.0.1:8899/callback"))
+	require.True(t, matchRedirect(registered, "http://127.0.0.1:1/callback"))
+	require.True(t, matchRedirect(registered, "http://127.0.0.1/callback"))
+	for _, form := range []string{
+		"http://localhost:8899/callback", "https://127.0.0.1:8899/callback", "http://[::1]:8899/callback", "http://127.9.9.9:8899/callback",
+		"http://user@127.0.0.1:8899/callback", "http://127.0.0.1:8899/callback#f", "http://127.0.0.1:8899/callback?a=b", "http://127.0.0.1:8899/callback/",
+		"http://127.0.0.1:8899/CALLBACK", "HTTP://127.0.0.1:8899/callback", "http://127.0.0.1:/callback", "http://127.0.0.1:0/callback",
+		"http://127.0.0.1:08899/callback", "http://127.0.0.1:65536/callback", "http://127.0.0.1.:8899/callback", "http://2130706433:8899/callback",
+		"http://127.1:8899/callback", "http://0x7f000001:8899/callback", "http://127.0.0.1:8899\\@evil.example/callback", "http://127.0.0.1:8899@evil.example/callback",
+	} {
+		require.False(t, matchRedirect(registered, form), form)
+	}
+	require.True(t, matchRedirect([]string{"http://localhost/callback"}, "http://localhost:51234/callback"), "registered without a port")
+	require.True(t, matchRedirect([]string{"http://[::1]/cb"}, "http://[::1]:51234/cb"))
+	require.False(t, matchRedirect([]string{"https://localhost/cb"}, "https://localhost:51234/cb"), "https is exact")
+	require.False(t, matchRedirect([]string{"http://127.0.0.1:1/a", "http://localhost:1/b"}, "http://localhost:2/a"), "host and path of one and the same")
+}
+
+func TestA3Schemes(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{
+		"https://claude.ai/api/mcp/auth_callback", "http://localhost:33418/", "http://127.0.0.1/callback", "http://[::1]:1/cb", "https://h_o-st.example:8443/cb?x=y",
+		"cursor://anysphere.cursor-mcp/oauth/callback", "vscode://vscode.github-authentication/did-authenticate", "com.example.app:/cb", "com.example.app://cb",
+	} {
+		require.True(t, registrable(good), good)
+	}
+	for _, bad := range []string{
+		"", "javascript:alert(1)", "JavaScript:alert(1)", "java\tscript:alert(1)", " javascript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "blob:https://x/y",
+		"about:blank", "view-source:https://x", "ws://x/", "wss://x/", "ftp://x/", "intent://x", "chrome://settings", "myapp://cb", "http://example.com/cb", "http://127.9.9.9/cb",
+		"http://localhost.evil.example/cb", "http://localhost@evil.example/", "https://u:p@x.example/cb", "https://x.example/cb#f", "https://x.example/cb#", "https:x.example", "https:///cb", "//x.example/cb", "/cb",
+		"https://x.example\\@evil.example/", "https://x.example/\u202e", "https://ｅvil.example/", "https://%e4%bd%a0.example/", "https://x.example:/cb", "https://x.example:99999/cb",
+		"https://x;script-src/cb", "https://x,y.example/cb", "https://x'.example/cb", "https://x*.example/cb", "https://*.example/cb", "https://[fe80::1%25lo]/cb", "https://[::1/cb", "HTTPS://x.example/cb",
+		"https://x.example/a b", "https://x.example/\r\nSet-Cookie:a", "https://x.example/" + strings.Repeat("a", maxRedirectURI),
+	} {
+		require.False(t, registrable(bad), "%q", bad)
+	}
+}
+
+// loopback is an oracle that shares nothing with the code: the only shape in which
+// a request may differ from what was registered, and there only in the port.
+var loopback = regexp.MustCompile(`^(http://(?:localhost|127\.0\.0\.1|\[::1\]))(?::[1-9][0-9]{0,4})?((?:[/?].*)?)$`)
+
+func FuzzMatchRedirect(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"http://127.0.0.1:8899/callback", "http://127.0.0.1:1/callback"},
+		{"http://localhost/cb", "http://localhost:5/cb"},
+		{"http://[::1]:1/cb", "http://[::1]/cb"},
+		{"https://claude.ai/cb", "https://claude.ai:443/cb"},
+		{"cursor://x/cb", "cursor://x:1/cb"},
+		{"http://localhost:1/cb?a=localhost:1", "http://localhost:2/cb?a=localhost:2"},
+		{"http://localhost:8", "http://localhost:88"},
+		{"http://127.0.0.1:1/a", "http://127.0.0.1:1@evil/a"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, registered, requested string) {
+		if !registrable(registered) {
+			return // it is never stored
+		}
+		if !matchRedirect([]string{registered}, requested) || registered == requested {
+			require.Equal(t, registered == requested, matchRedirect([]string{registered}, requested))
+			return
+		}
+		a, b := loopback.FindStringSubmatch(registered), loopback.FindStringSubmatch(requested)
+		require.True(t, a != nil && b != nil && a[1] == b[1] && a[2] == b[2], "%q accepted for %q", requested, registered)
+	})
+}
+
+func FuzzRegistrable(f *testing.F) {
+	for _, seed := range []string{"https://claude.ai/cb", "http://localhost:1/", "cursor://x", "com.a:/b", "javascript:alert(1)", "https://x;sandbox/", "https://[::1]:443/"} {
+		f.Add(seed)
+	}
+	plain := regexp.MustCompile(`^(?:https://(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::[1-9][0-9]{0,4})?(?:[/?].*)?|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[1-9][0-9]{0,4})?(?:[/?].*)?|[a-z][a-z0-9+.-]*:.*)$`)
+	f.Fuzz(func(t *testing.T, uri string) {
+		if !registrable(uri) {
+			return
+		}
+		require.Regexp(t, plain, uri)
+		require.Regexp(t, `^[!-~]+$`, uri)
+		require.NotRegexp(t, `^(?i:javascript|data|vbscript|file|blob|about|view-source|wss?):`, uri)
+		require.NotRegexp(t, `[;,']`, formTarget(uri), "no directive of its own")
+	})
+}
+
+func TestFormTarget(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string]string{
+		"https://claude.ai/cb":    "https:",
+		"http://localhost:1/cb":   "http://localhost:* http://127.0.0.1:* https:",
+		"http://[::1]:1/cb":       "http: https:",
+		"cursor://anysphere/cb":   "cursor:",
+		"com.example.app:/signed": "com.example.app:",
+	} {
+		require.Equal(t, want, formTarget(uri), uri)
+	}
+}

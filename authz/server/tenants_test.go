@@ -1,0 +1,141 @@
+package server_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// cross is a browser whose cookies of one tenant are carried to another, which a
+// real browser never does.
+func (br *browser) cross(to *tenant) *browser {
+	from, err := url.Parse(br.tn.issuer)
+	require.NoError(br.tn.b.t, err)
+	u, err := url.Parse(to.issuer)
+	require.NoError(br.tn.b.t, err)
+	other := to.browser()
+	cookies := br.client.Jar.Cookies(from)
+	for _, c := range cookies {
+		c.Secure, c.Path = true, "/"
+	}
+	require.Len(br.tn.b.t, cookies, 2)
+	other.client.Jar.SetCookies(u, cookies)
+	return other
+}
+
+// TestTwoTenants walks every route: with A's real ids and tokens the request
+// succeeds at A, the same request at B fails, and B's answer holds nothing of A's.
+// A route without an entry fails.
+func TestTwoTenants(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, a *tenant) {
+		other := b.tenant("bravo")
+		other.upstream("tickets")
+		const name = "Canary App"
+		registered := a.register(`{"client_name":"` + name + `","redirect_uris":["` + callback + `"]}`)
+		require.Equal(b.t, 201, registered.status)
+		client := a.app()
+		here := a.browser()
+		client.consentPage(here) // signed in
+		there := here.cross(other)
+		keys := here.get("/jwks").body
+		kid := keys[strings.Index(keys, `"kid":"`)+7:][:43]
+		canaries := []string{"acme", name, a.handle.Tenant(), a.owner.ID, a.owner.Email, a.owner.Name, kid, "Runtime tickets of acme"}
+
+		form := func(br *browser, path string, v url.Values) page { return br.submit(path, v) }
+		pageOf := func(path string) func(br *browser) page {
+			consent := client.consentPage(here).fields()
+			if path == "/sign-in" {
+				b.env.Clock.Advance(time.Second)
+				consent = here.get(client.authorize(here, "prompt", "login").location).fields()
+			}
+			return func(br *browser) page { return br.get(path + "?attempt=" + consent.Get("attempt")) }
+		}
+		post := func(path string) func(br *browser) page {
+			v := client.consentPage(here).fields("decision", "allow", "email", a.owner.Email, "password", password)
+			return func(br *browser) page { return form(br, path, v) }
+		}
+		code := client.code(here)
+		live := client.tokens(here)
+		type entry struct {
+			do       func(br *browser) page
+			ok, fail int
+			// public entries take no id: B answers about itself.
+			public bool
+		}
+		public := func(path string) entry {
+			return entry{func(br *browser) page { return br.get(strings.Replace(path, "{upstream}", "tickets", 1)) }, 200, 200, true}
+		}
+		entries := map[string]entry{
+			"GET /":     public("/"),
+			"GET /jwks": public("/jwks"),
+			"POST /register": {func(br *browser) page {
+				return br.request("POST", "/register", `{"redirect_uris":["`+callback+`"]}`, "Content-Type", "application/json")
+			}, 201, 201, true},
+			"GET /authorize":  {func(br *browser) page { return br.get("/authorize?" + client.query().Encode()) }, 302, 400, false},
+			"POST /authorize": {func(br *browser) page { return br.get(form(br, "/authorize", client.query()).location) }, 302, 400, false},
+			"POST /token": {func(br *browser) page {
+				return form(br, "/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {client.id}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {client.verifier}})
+			}, 200, 401, false},
+			"POST /revoke": {func(br *browser) page {
+				return form(br, "/revoke", url.Values{"client_id": {client.id}, "token": {live.Refresh}})
+			}, 200, 401, false},
+			"GET /sign-in":   {pageOf("/sign-in"), 200, 404, false},
+			"GET /consent":   {pageOf("/consent"), 200, 404, false},
+			"POST /sign-in":  {post("/sign-in"), 303, 404, false},
+			"POST /consent":  {post("/consent"), 303, 404, false},
+			"POST /sign-out": {post("/sign-out"), 303, 404, false},
+		}
+		for _, kind := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
+			for _, path := range []string{kind, kind + "/{upstream}/mcp", "/{upstream}/mcp" + kind} {
+				entries["GET "+path] = public(path)
+			}
+		}
+		routes := b.server.Routes()
+		require.Len(b.t, entries, len(routes))
+		for _, r := range routes {
+			e, ok := entries[r.Method+" "+r.Path]
+			require.True(b.t, ok, "%s %s has no entry here", r.Method, r.Path)
+			if r.Path == "/sign-out" {
+				continue // last: it ends the session that the others need
+			}
+			check(b.t, r.Method+" "+r.Path, e.do(here), e.do(there), e.ok, e.fail, canaries)
+		}
+		e := entries["POST /sign-out"]
+		check(b.t, "POST /sign-out", e.do(here), e.do(there), e.ok, e.fail, canaries)
+
+		// With a client of B's own, A's tokens are nothing either.
+		guest := other.app()
+		fresh := client.tokens(a.browser())
+		unused := client.code(a.browser())
+		for what, got := range map[string]tokens{
+			"refresh":  guest.refresh(fresh.Refresh),
+			"code":     guest.redeem(unused, "code_verifier", client.verifier),
+			"resource": guest.refresh(fresh.Refresh, "resource", a.mcp("tickets")),
+		} {
+			require.Equal(b.t, "invalid_grant", got.Error, what)
+		}
+		for _, token := range []string{fresh.Refresh, fresh.Access} {
+			require.Equal(b.t, http.StatusOK, guest.post("/revoke", url.Values{"client_id": {guest.id}, "token": {token}}).status)
+		}
+		require.Equal(b.t, 200, client.refresh(fresh.Refresh).status, "still alive at A")
+		require.Equal(b.t, 200, client.redeem(unused).status)
+		require.Equal(b.t, 404, a.browser().request("GET", "https://nobody.mcp.test/authorize", "").status)
+	})
+}
+
+func check(t *testing.T, name string, a, b page, ok, fail int, canaries []string) {
+	t.Helper()
+	require.Equal(t, ok, a.status, "%s at A: %s", name, a.body)
+	require.Equal(t, fail, b.status, "%s at B: %s", name, b.body)
+	for _, canary := range canaries {
+		require.NotContains(t, b.body, canary, name)
+		for _, values := range b.header {
+			require.NotContains(t, strings.Join(values, "\n"), canary, name)
+		}
+	}
+}
