@@ -48,3 +48,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
 .PHONY: verify
 verify: ## Regenerate, and fail when a committed generated file was stale
 	@scripts/verify
+
+.PHONY: shots
+shots: ## Take pictures of every page into .cache/shots, light and dark, wide and narrow
+	@scripts/setup
+	go run ./test/shots

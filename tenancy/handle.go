@@ -17,6 +17,7 @@ import (
 type Handle struct {
 	tenant string
 	slug   string
+	name   string
 	actor  Actor
 }
 
@@ -32,6 +33,9 @@ func (h Handle) Tenant() string { return h.tenant }
 
 // Slug is the tenant's slug.
 func (h Handle) Slug() string { return h.slug }
+
+// Name is what the tenant calls itself, for pages.
+func (h Handle) Name() string { return h.name }
 
 // Actor is who acts.
 func (h Handle) Actor() Actor { return h.actor }
@@ -92,7 +96,7 @@ func (db *DB) ForMember(ctx context.Context, accountID, slug string) (Handle, Me
 		return Handle{}, Member{}, fmt.Errorf("resolve member: %w", err)
 	}
 	role := authz.Role(member.Role)
-	return Handle{tenant: tenant.ID, slug: tenant.Slug, actor: Actor{Kind: "member", ID: accountID, Role: role}},
+	return Handle{tenant: tenant.ID, slug: tenant.Slug, name: tenant.Name, actor: Actor{Kind: "member", ID: accountID, Role: role}},
 		Member{TenantID: tenant.ID, TenantSlug: tenant.Slug, TenantName: tenant.Name, Role: role}, nil
 }
 
@@ -123,7 +127,7 @@ func (db *DB) ForOrigin(ctx context.Context, origin string) (Handle, error) {
 	if err != nil {
 		return Handle{}, fmt.Errorf("resolve origin: %w", err)
 	}
-	return Handle{tenant: tenant.ID, slug: tenant.Slug, actor: Actor{Kind: "end_user"}}, nil
+	return Handle{tenant: tenant.ID, slug: tenant.Slug, name: tenant.Name, actor: Actor{Kind: "end_user"}}, nil
 }
 
 // ForJob is the worker's gate: a job names its tenant, and the tenant must exist.
@@ -135,7 +139,7 @@ func (db *DB) ForJob(ctx context.Context, tenantID, kind string) (Handle, error)
 	if err != nil {
 		return Handle{}, fmt.Errorf("resolve job tenant: %w", err)
 	}
-	return Handle{tenant: tenant.ID, slug: tenant.Slug, actor: Actor{Kind: "job", ID: kind}}, nil
+	return Handle{tenant: tenant.ID, slug: tenant.Slug, name: tenant.Name, actor: Actor{Kind: "job", ID: kind}}, nil
 }
 
 // newTenantHandle is for the one act that happens before anybody can be a member.

@@ -195,7 +195,7 @@ func (s *Server) redirect(w http.ResponseWriter, to string) {
 func (s *Server) page(r *http.Request, a flow.Attempt) enduser.Page {
 	req := requestFrom(r.Context())
 	u, _ := url.Parse(req.issuer) // the issuer was parsed when it was stored
-	return enduser.Page{Tenant: req.handle.Slug(), Host: u.Host, CSRF: a.CSRF}
+	return enduser.Page{Tenant: req.handle.Name(), Host: u.Host, CSRF: a.CSRF}
 }
 
 // describeRedirect says in words where the answer goes.

@@ -125,7 +125,10 @@ func fill(ctx context.Context, console string) ([]shot, error) {
 	}
 	client := httpflow.NewClient(runtime.MCPURL, nil)
 	client.Name = "Claude Code"
-	if err := errors.Join(client.Discover(ctx), client.Register(ctx)); err != nil {
+	if err := untilServed(ctx, client); err != nil {
+		return nil, err
+	}
+	if err := client.Register(ctx); err != nil {
 		return nil, err
 	}
 	consent, err := pending(ctx, ana, client)
@@ -160,6 +163,20 @@ func fill(ctx context.Context, console string) ([]shot, error) {
 	}
 	shots = append(shots, shot{"log", firstEvent(ctx, ana, console), ana.Browser.Cookies(console)})
 	return shots, nil
+}
+
+// untilServed waits for the edge to have heard of the runtime, which takes it some
+// milliseconds longer than a script needs.
+func untilServed(ctx context.Context, client *httpflow.Client) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 100 {
+		if err := client.Discover(ctx); err == nil {
+			return nil
+		}
+		<-tick.C
+	}
+	return client.Discover(ctx)
 }
 
 // pending opens an authorization that nobody has decided: its sign-in page in a new
