@@ -80,8 +80,12 @@ func TestFences(t *testing.T) {
 			return n, err
 		}
 		for name, change := range map[string]func(*gorm.DB) *gorm.DB{
-			"update":    func(db *gorm.DB) *gorm.DB { return db.Model(&client{}).Where("id = ?", "cli_1").Update("name", "taken") },
-			"update or": func(db *gorm.DB) *gorm.DB { return db.Model(&client{}).Where("id = ?", "x").Or("1 = 1").Update("name", "taken") },
+			"update": func(db *gorm.DB) *gorm.DB {
+				return db.Model(&client{}).Where("id = ?", "cli_1").Update("name", "taken")
+			},
+			"update or": func(db *gorm.DB) *gorm.DB {
+				return db.Model(&client{}).Where("id = ?", "x").Or("1 = 1").Update("name", "taken")
+			},
 			"update by row": func(db *gorm.DB) *gorm.DB {
 				return db.Model(&client{}).Where("id = ? AND tenant_id = ?", "cli_1", a.Tenant()).Updates(map[string]any{"name": "taken"})
 			},
@@ -102,8 +106,12 @@ func TestFences(t *testing.T) {
 			"take over by upsert": func(db *gorm.DB) *gorm.DB {
 				return db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&client{TenantID: a.Tenant(), ID: "cli_1", Kind: "dcr", Name: "taken", RedirectURIs: "[]"})
 			},
-			"save":            func(db *gorm.DB) *gorm.DB { return db.Save(&client{TenantID: a.Tenant(), ID: "cli_1", Kind: "dcr", Name: "taken"}) },
-			"move":            func(db *gorm.DB) *gorm.DB { return db.Model(&client{}).Where("id = ?", "cli_1").Updates(map[string]any{"tenant_id": b.Tenant()}) },
+			"save": func(db *gorm.DB) *gorm.DB {
+				return db.Save(&client{TenantID: a.Tenant(), ID: "cli_1", Kind: "dcr", Name: "taken"})
+			},
+			"move": func(db *gorm.DB) *gorm.DB {
+				return db.Model(&client{}).Where("id = ?", "cli_1").Updates(map[string]any{"tenant_id": b.Tenant()})
+			},
 			"raw":             func(db *gorm.DB) *gorm.DB { return db.Exec("update clients set name = 'taken'") },
 			"raw read":        func(db *gorm.DB) *gorm.DB { var n int; return db.Raw("select count(*) from clients").Scan(&n) },
 			"table only":      func(db *gorm.DB) *gorm.DB { return db.Table("clients").Where("1 = 1").Update("name", "taken") },

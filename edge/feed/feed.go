@@ -34,8 +34,10 @@ type Feed struct {
 	store      *snapshot.Store
 	clock      clock.Clock
 	log        *slog.Logger
-	cancel     context.CancelFunc
-	done       chan struct{}
+	// full and retry are the times to the next full load, and to the next try of what failed.
+	full, retry time.Duration
+	cancel      context.CancelFunc
+	done        chan struct{}
 
 	// missed are the tenants whose newest rows are not published yet; missedAll says
 	// that it may be any of them. Only Start and then follow's goroutine touch them.
@@ -45,7 +47,7 @@ type Feed struct {
 
 // New makes a feed into the store.
 func New(db *tenancy.DB, ws *workspaces.Workspaces, store *snapshot.Store, log *slog.Logger) *Feed {
-	return &Feed{db: db, workspaces: ws, store: store, clock: db.Clock(), log: log, missed: map[string]struct{}{}}
+	return &Feed{db: db, workspaces: ws, store: store, clock: db.Clock(), log: log, full: FullReload, retry: retry, missed: map[string]struct{}{}}
 }
 
 // Start loads everything once, then follows changes until Stop.
@@ -80,7 +82,7 @@ func (f *Feed) Stop() {
 // notices there are: a lost one must not stay lost, and some of what is published
 // depends on the time alone.
 func (f *Feed) follow(ctx context.Context, sub *tenancy.Subscription) {
-	full, again, wait := time.NewTimer(FullReload), time.NewTimer(retry), retry // the first load may have missed something
+	full, again, wait := time.NewTimer(f.full), time.NewTimer(f.retry), f.retry // the first load may have missed something
 	defer full.Stop()
 	defer again.Stop()
 	for {
@@ -89,7 +91,7 @@ func (f *Feed) follow(ctx context.Context, sub *tenancy.Subscription) {
 		case <-ctx.Done():
 			return
 		case <-full.C:
-			full.Reset(FullReload)
+			full.Reset(f.full)
 			all = true
 		case <-again.C:
 		case <-sub.Wake():
@@ -102,12 +104,12 @@ func (f *Feed) follow(ctx context.Context, sub *tenancy.Subscription) {
 		}
 		if err == nil {
 			again.Stop()
-			wait = retry
+			wait = f.retry
 			continue
 		}
 		f.log.ErrorContext(ctx, "snapshot not complete, what was there before goes on", logx.Err, err)
 		again.Reset(wait)
-		wait = min(2*wait, FullReload)
+		wait = min(2*wait, f.full)
 	}
 }
 

@@ -70,7 +70,7 @@ type Recorded struct {
 // Latest lists the newest entries of the transaction's tenant.
 func Latest(tx *tenancy.Tx, limit int) ([]Recorded, error) {
 	var rows []row
-	if err := tx.DB().Order("id DESC").Limit(limit).Find(&rows).Error; err != nil {
+	if err := tx.DB().Order("at DESC, id DESC").Limit(limit).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("list audit entries: %w", err)
 	}
 	out := make([]Recorded, len(rows))
