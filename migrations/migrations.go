@@ -15,8 +15,9 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-//go:embed postgres/*.sql sqlite/*.sql
 // Files are the migrations of both dialects.
+//
+//go:embed postgres/*.sql sqlite/*.sql
 var Files embed.FS
 
 // lockKey is the advisory lock that every process of an installation takes

@@ -103,9 +103,15 @@ func readConfig(environ []string) (config, error) {
 		name string
 		read func(*config, map[string]string) error
 	}{
-		{"EMCY_DATABASE_URL_FILE", readDatabase}, {"EMCY_PUBLIC_URL", readConsole}, {"EMCY_TLS_CERT", readTLS}, {"EMCY_EDGE_ORIGIN", readEdge},
-		{"EMCY_EDGE_PORTS", readPorts}, {"EMCY_ROLES", readRoles}, {"EMCY_ALLOW_PRIVATE_UPSTREAMS", readPrivate},
-		{"EMCY_TRUSTED_PROXIES", readProxies}, {"EMCY_LOG_LEVEL", readLog},
+		{"EMCY_DATABASE_URL_FILE", readDatabase},
+		{"EMCY_PUBLIC_URL", readConsole},
+		{"EMCY_TLS_CERT", readTLS},
+		{"EMCY_EDGE_ORIGIN", readEdge},
+		{"EMCY_EDGE_PORTS", readPorts},
+		{"EMCY_ROLES", readRoles},
+		{"EMCY_ALLOW_PRIVATE_UPSTREAMS", readPrivate},
+		{"EMCY_TRUSTED_PROXIES", readProxies},
+		{"EMCY_LOG_LEVEL", readLog},
 	} {
 		if err := part.read(&c, env); err != nil {
 			return config{}, fmt.Errorf("%s: %w", part.name, err)

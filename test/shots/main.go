@@ -155,9 +155,17 @@ func fill(ctx context.Context, console string) ([]shot, error) {
 		}
 	}
 	for _, page := range [][2]string{
-		{"runtimes", "/northwind/runtimes"}, {"runtime-new", "/northwind/runtimes/new"}, {"runtime", "/northwind/runtimes/billing"}, {"runtime-dead", "/northwind/runtimes/search"},
-		{"setup", "/northwind/runtimes/search/setup"}, {"edit", "/northwind/runtimes/billing/edit"}, {"remove", "/northwind/runtimes/billing/remove"},
-		{"connect", "/northwind/runtimes/billing/connect"}, {"connect-waiting", "/northwind/runtimes/search/connect"}, {"logs", "/northwind/logs"}, {"not-found", "/northwind/runtimes/nothing"},
+		{"runtimes", "/northwind/runtimes"},
+		{"runtime-new", "/northwind/runtimes/new"},
+		{"runtime", "/northwind/runtimes/billing"},
+		{"runtime-dead", "/northwind/runtimes/search"},
+		{"setup", "/northwind/runtimes/search/setup"},
+		{"edit", "/northwind/runtimes/billing/edit"},
+		{"remove", "/northwind/runtimes/billing/remove"},
+		{"connect", "/northwind/runtimes/billing/connect"},
+		{"connect-waiting", "/northwind/runtimes/search/connect"},
+		{"logs", "/northwind/logs"},
+		{"not-found", "/northwind/runtimes/nothing"},
 	} {
 		mine(page[0], page[1])
 	}
