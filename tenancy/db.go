@@ -223,5 +223,12 @@ func isBusy(err error) bool {
 	return false
 }
 
+// isUnstorable tells bytes that PostgreSQL takes into no text column: NUL, or what
+// is not UTF-8. SQLite takes them, and simply finds nothing.
+func isUnstorable(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "22021"
+}
+
 // slowTx is when a transaction is worth a line in the log.
 const slowTx = 2 * time.Second

@@ -169,6 +169,9 @@ func translate(err error) error {
 		return errs.E(errs.Conflict, "That already exists.", err)
 	case errors.Is(err, gorm.ErrForeignKeyViolated):
 		return errs.E(errs.Conflict, "Something this refers to is gone.", err)
+	case isUnstorable(err):
+		// Nothing can be stored under such a name, so nothing is found under it.
+		return errs.E(errs.NotFound, "Not found.", err)
 	case isBusy(err):
 		return errs.E(errs.Unavailable, "The database is busy. Try again in a moment.", err)
 	}

@@ -32,8 +32,10 @@ var slugPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 var ownPaths = []string{"authorize", "token", "register", "revoke", "introspect", "jwks", "sign-in", "sign-out", "consent", "connect", "me", "assets", "oauth", "healthz"}
 
 // forbiddenHeaders are set by the gateway, by HTTP itself, or are the client's.
-var forbiddenHeaders = []string{"Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Keep-Alive", "Te", "Trailer", "Upgrade",
-	"Accept", "Accept-Encoding", "Cookie", "Origin", "Forwarded", "Last-Event-Id", "Expect"}
+var forbiddenHeaders = []string{
+	"Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Keep-Alive", "Te", "Trailer", "Upgrade",
+	"Accept", "Accept-Encoding", "Cookie", "Origin", "Forwarded", "Last-Event-Id", "Expect",
+}
 
 const (
 	maxHeaders     = 8

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -171,7 +172,7 @@ func TestABurstIsCounted(t *testing.T) {
 		for range 5 * maxPerAccount {
 			wg.Go(func() {
 				_, err := b.accounts.SignIn(t.Context(), "ada@example.com", "wrong password", address)
-				if err != error(ErrWrongSignIn) && !errs.Is(err, errs.RateLimited) {
+				if !errors.Is(err, ErrWrongSignIn) && !errs.Is(err, errs.RateLimited) {
 					t.Errorf("unexpected: %v", err)
 				}
 			})

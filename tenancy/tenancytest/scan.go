@@ -85,26 +85,31 @@ func walk(t testing.TB, env Env, visit func(table string, columns []string, rows
 		list = "select tablename from pg_tables where schemaname = current_schema()"
 	}
 	var tables []string
-	names, err := db.QueryContext(t.Context(), list)
-	require.NoError(t, err)
-	for names.Next() {
-		var name string
-		require.NoError(t, names.Scan(&name))
-		tables = append(tables, name)
-	}
-	require.NoError(t, names.Err())
-	require.NoError(t, names.Close())
+	query(t, db, list, func(rows *sql.Rows) {
+		for rows.Next() {
+			var name string
+			require.NoError(t, rows.Scan(&name))
+			tables = append(tables, name)
+		}
+	})
 	require.Contains(t, tables, "upstreams")
 	require.Contains(t, tables, "river_job")
 	for _, table := range tables {
-		rows, err := db.QueryContext(t.Context(), `select * from "`+strings.ReplaceAll(table, `"`, `""`)+`"`)
-		require.NoError(t, err)
-		columns, err := rows.Columns()
-		require.NoError(t, err)
-		visit(table, columns, rows)
-		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
+		query(t, db, `select * from "`+strings.ReplaceAll(table, `"`, `""`)+`"`, func(rows *sql.Rows) {
+			columns, err := rows.Columns()
+			require.NoError(t, err)
+			visit(table, columns, rows)
+		})
 	}
+}
+
+func query(t testing.TB, db *sql.DB, statement string, read func(*sql.Rows)) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), statement)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	read(rows)
+	require.NoError(t, rows.Err())
 }
 
 // spellings are the forms in which a value could have been written by accident:

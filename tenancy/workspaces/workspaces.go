@@ -71,8 +71,10 @@ func (w *Workspaces) Create(ctx context.Context, accountID, name, slug string) (
 			return err
 		}
 		tx.Notify(tenancy.ConfigTopic(ws.ID))
-		return audit.Record(tx, audit.Entry{Action: "workspace.create", TargetKind: "workspace", TargetID: ws.ID,
-			After: map[string]string{"slug": ws.Slug, "name": ws.Name, "origin": ws.Origin}})
+		return audit.Record(tx, audit.Entry{
+			Action: "workspace.create", TargetKind: "workspace", TargetID: ws.ID,
+			After: map[string]string{"slug": ws.Slug, "name": ws.Name, "origin": ws.Origin},
+		})
 	})
 	if err != nil {
 		return Workspace{}, fmt.Errorf("create workspace: %w", err)
