@@ -103,14 +103,31 @@ func (db *DB) ForMember(ctx context.Context, accountID, slug string) (Handle, Me
 // Role is the account's role in the handle's tenant, or NotFound: an end user who
 // signs in as a member is checked with it.
 func (db *DB) Role(ctx context.Context, h Handle, accountID string) (authz.Role, error) {
-	var member memberRow
+	var role authz.Role
 	err := db.Read(ctx, h, func(tx *Tx) error {
-		return tx.DB().Where("account_id = ?", accountID).First(&member).Error
+		var err error
+		role, err = tx.Role(accountID)
+		return err
 	})
-	if err != nil {
-		return "", fmt.Errorf("read role: %w", err)
+	return role, err
+}
+
+// Role is DB.Role inside a transaction.
+func (tx *Tx) Role(accountID string) (authz.Role, error) {
+	var member memberRow
+	if err := tx.DB().Where("account_id = ?", accountID).First(&member).Error; err != nil {
+		return "", fmt.Errorf("read role: %w", translate(err))
 	}
 	return authz.Role(member.Role), nil
+}
+
+// IsMember reports whether the account belongs to the transaction's tenant.
+func (tx *Tx) IsMember(accountID string) (bool, error) {
+	_, err := tx.Role(accountID)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // ForOrigin is the gate of a tenant's public side: the tenant that owns the

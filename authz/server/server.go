@@ -100,16 +100,3 @@ func requestFrom(ctx context.Context) request {
 	r, _ := ctx.Value(requestKey{}).(request)
 	return r
 }
-
-type memberRow struct {
-	TenantID  string
-	AccountID string
-}
-
-func (memberRow) TableName() string { return "members" }
-
-func (s *Server) isMember(tx *tenancy.Tx, accountID string) (bool, error) {
-	var n int64
-	err := tx.DB().Model(&memberRow{}).Where("account_id = ?", accountID).Count(&n).Error
-	return n > 0, err
-}

@@ -234,7 +234,7 @@ func (s *Server) rotate(tx *tenancy.Tx, issuer string, r oplib.RefreshRequest) (
 // endIfVoid revokes a family whose person is no member any more, or whose runtime
 // is gone: a new runtime of the same name is another one.
 func (s *Server) endIfVoid(tx *tenancy.Tx, family familyRow) (ended bool, err error) {
-	member, err := s.isMember(tx, family.Subject)
+	member, err := tx.IsMember(family.Subject)
 	if err != nil {
 		return false, fmt.Errorf("check membership: %w", err)
 	}

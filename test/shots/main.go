@@ -196,15 +196,12 @@ func pending(ctx context.Context, person *httpflow.Person, client *httpflow.Clie
 		return nil, err
 	}
 	shots := []shot{{"tenant-sign-in", page.URL.String(), stranger.Cookies(page.URL.String())}}
-	form, err := page.FormTo("/sign-in")
-	if err != nil {
-		return nil, err
-	}
 	other := httpflow.NewBrowser(nil)
 	if page, err = other.Open(ctx, client.AuthorizeURL()); err != nil {
 		return nil, err
 	}
-	if form, err = page.FormTo("/sign-in"); err != nil {
+	form, err := page.FormTo("/sign-in")
+	if err != nil {
 		return nil, err
 	}
 	answer, err := other.Submit(ctx, form.Set("email", person.Email).Set("password", person.Password))
@@ -231,5 +228,9 @@ func freePort() int {
 		panic(err) // without a loopback port there is nothing to show
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		panic("a TCP listener has a TCP address")
+	}
+	return addr.Port
 }

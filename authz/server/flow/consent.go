@@ -33,7 +33,7 @@ func (f *Flow) Decide(ctx context.Context, h tenancy.Handle, a Attempt, browser 
 			redirect = now.Answer
 			return nil
 		}
-		member, err := isMember(tx, a.Person.ID)
+		member, err := tx.IsMember(a.Person.ID)
 		if err != nil {
 			return err
 		}

@@ -82,25 +82,11 @@ func session(tx *tenancy.Tx, cookie, issuer string) (Session, error) {
 	if now.After(row.ExpiresAt) {
 		return Session{}, nil
 	}
-	member, err := isMember(tx, row.Subject)
+	member, err := tx.IsMember(row.Subject)
 	if err != nil || !member {
 		return Session{}, err
 	}
 	return Session{Subject: row.Subject, CreatedAt: row.CreatedAt}, nil
-}
-
-type memberRow struct {
-	TenantID  string
-	AccountID string
-	Role      string
-}
-
-func (memberRow) TableName() string { return "members" }
-
-func isMember(tx *tenancy.Tx, accountID string) (bool, error) {
-	var n int64
-	err := tx.DB().Model(&memberRow{}).Where("account_id = ?", accountID).Count(&n).Error
-	return n > 0, err
 }
 
 // SignedIn counts the sessions at the tenant's origin.

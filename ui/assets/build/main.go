@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -60,7 +61,7 @@ func run() error {
 
 // bundle runs esbuild and returns which output stands for which entry or font.
 func bundle(target, meta string) (map[string]string, error) {
-	command := exec.Command("go", "tool", "-modfile="+tools, "esbuild",
+	command := exec.CommandContext(context.Background(), "go", "tool", "-modfile="+tools, "esbuild",
 		"assets/src/app.js", "assets/src/app.css", "assets/src/enduser.css",
 		"--bundle", "--minify", "--format=iife", "--charset=utf8", "--legal-comments=none",
 		"--target=chrome123,firefox128,safari17.5", "--loader:.woff2=file",
