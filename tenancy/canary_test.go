@@ -36,7 +36,7 @@ func TestNoSecretIsInTheDatabase(t *testing.T) {
 
 		people := accounts.New(env.DB, accounts.Cost{MemoryKiB: 64, Passes: 1})
 		secrets["password"] = "canary-password-4711"
-		ada, err := people.SignUp(ctx, "Ada", "ada@example.com", secrets["password"])
+		ada, err := people.SignUp(ctx, "Ada", "ada@example.com", secrets["password"], "192.0.2.1")
 		require.NoError(t, err)
 		secrets["session"], err = people.StartSession(ctx, ada.ID, "http://localhost:8080", "")
 		require.NoError(t, err)

@@ -148,6 +148,35 @@ func TestFinishedReplacesUnfinishedAndNeverTheReverse(t *testing.T) {
 	})
 }
 
+// TestSettle: a stream whose process was killed does not stay open in the log for
+// ever, and one that may be open still is left alone.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
+		h := tenancytest.Tenant(t, env, "acme")
+		open := sample(h.Tenant(), 1)
+		open.Outcome, open.Finished, open.Stream = event.Streaming, false, true
+		r := recorder(t, env.DB, t.TempDir(), quick)
+		r.Record(open)
+		r.Record(sample(h.Tenant(), 2))
+		require.NoError(t, r.Start())
+		before := waitForEvents(t, env.DB, h, 2)
+
+		log := usage.NewLog(env.DB)
+		env.Clock.Advance(2 * time.Hour)
+		require.NoError(t, log.Settle(t.Context()))
+		require.Equal(t, before, list(t, env.DB, h, usage.Query{}))
+
+		env.Clock.Advance(2 * time.Hour)
+		require.NoError(t, log.Settle(t.Context()))
+		after := list(t, env.DB, h, usage.Query{})
+		require.Equal(t, before[0], after[0], "a finished event stays as it is")
+		require.Equal(t, event.Failure, after[1].Outcome)
+		require.Equal(t, "gateway_stopped", after[1].Reason)
+		require.True(t, after[1].Finished)
+	})
+}
+
 func TestLogPages(t *testing.T) {
 	t.Parallel()
 	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {

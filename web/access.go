@@ -50,7 +50,7 @@ func (k *Console) signUpPage(c echo.Context, _ forms.Values) error {
 
 func (k *Console) signUp(c echo.Context, form forms.Values) error {
 	in := forms.ReadSignUp(form)
-	account, err := k.cfg.Accounts.SignUp(c.Request().Context(), in.Name, in.Email, in.Password)
+	account, err := k.cfg.Accounts.SignUp(c.Request().Context(), in.Name, in.Email, in.Password, from(c))
 	if err != nil {
 		status, ok := k.again(c, err)
 		if !ok {

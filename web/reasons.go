@@ -29,5 +29,6 @@ var reasons = map[string]string{
 	"client_disconnected":        "The client went away before the answer was complete.",
 	"runtime_removed":            "The runtime was removed while the stream was open.",
 	"gateway_stopping":           "The gateway was restarting.",
+	"gateway_stopped":            "The gateway was stopped before it could see how the stream ended.",
 	"gateway_error":              "The gateway failed. Its own log has this request's id.",
 }

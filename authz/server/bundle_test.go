@@ -189,7 +189,7 @@ func (b *testBundle) tenantIn(spaces *workspaces.Workspaces, slug string) *tenan
 
 func (b *testBundle) account(name string) accounts.Account {
 	b.t.Helper()
-	a, err := b.people.SignUp(b.t.Context(), "Person "+name, name+"@example.com", password)
+	a, err := b.people.SignUp(b.t.Context(), "Person "+name, name+"@example.com", password, "192.0.2.1")
 	require.NoError(b.t, err)
 	return a
 }

@@ -231,7 +231,7 @@ func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *
 		},
 		ProbeAll: func(ctx context.Context) error { return probeAll(ctx, g.db, ws, queue) },
 		Sweep: func(ctx context.Context) error {
-			return errors.Join(people.Sweep(ctx), as.Sweep(ctx))
+			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), usage.NewLog(g.db).Settle(ctx))
 		},
 	})
 	if err != nil {

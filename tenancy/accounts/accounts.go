@@ -45,9 +45,9 @@ func (accountRow) TableName() string { return "accounts" }
 func (r accountRow) account() Account { return Account{ID: r.ID, Email: r.Email, Name: r.Name} }
 
 // SignUp makes an account. Errors: Invalid with the fields name, email, password.
-// An address that already has an account is answered like a wrong sign-in would
-// be: Conflict, without a word about whose it is.
-func (a *Accounts) SignUp(ctx context.Context, name, email, password string) (Account, error) {
+// An address that already has an account is Conflict, without a word about whose
+// it is; RateLimited after many sign-ups from one address.
+func (a *Accounts) SignUp(ctx context.Context, name, email, password, from string) (Account, error) {
 	name = names.Clean(name)
 	shown, key, ok := parseEmail(email)
 	problems := map[string]string{}
@@ -61,6 +61,9 @@ func (a *Accounts) SignUp(ctx context.Context, name, email, password string) (Ac
 		problems["password"] = p
 	}
 	if err := errs.Fields(problems); err != nil {
+		return Account{}, err
+	}
+	if err := a.tries.takeSignUp(from); err != nil {
 		return Account{}, err
 	}
 	hash, err := a.hasher.hash(ctx, password)

@@ -2,9 +2,11 @@ package accounts
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +30,7 @@ func TestSignUpSaysWhatIsWrong(t *testing.T) {
 			"the address as the password": {"Ada", "ada@example.com", "ADA@example.com", []string{"password"}},
 			"one character":               {"Ada", "ada@example.com", "ééééééééé", []string{"password"}},
 		} {
-			_, err := b.accounts.SignUp(t.Context(), c.name, c.email, c.password)
+			_, err := b.accounts.SignUp(t.Context(), c.name, c.email, c.password, "192.0.2.1")
 			requireKind(t, err, errs.Invalid)
 			fields := errs.FieldsOf(err)
 			require.Len(t, fields, len(c.wrong), name)
@@ -39,7 +41,7 @@ func TestSignUpSaysWhatIsWrong(t *testing.T) {
 		}
 		require.Zero(t, b.hashed.Load(), "what is refused costs no hash")
 
-		a, err := b.accounts.SignUp(t.Context(), "  Ada\x00 \u202eLovelace ", " Ada@Example.com ", strings.Repeat("äb", 64))
+		a, err := b.accounts.SignUp(t.Context(), "  Ada\x00 \u202eLovelace ", " Ada@Example.com ", strings.Repeat("äb", 64), "192.0.2.1")
 		require.NoError(t, err)
 		require.Equal(t, Account{ID: a.ID, Email: "Ada@Example.com", Name: "Ada Lovelace"}, a)
 		found, err := b.accounts.ByIDs(t.Context(), []string{a.ID, "acc_none"})
@@ -61,7 +63,7 @@ func TestOneAddressIsOneAccount(t *testing.T) {
 		} {
 			first := b.signUp(t, same[0])
 			for _, other := range same {
-				_, err := b.accounts.SignUp(t.Context(), "Eve", other, goodPassword)
+				_, err := b.accounts.SignUp(t.Context(), "Eve", other, goodPassword, "192.0.2.1")
 				requireKind(t, err, errs.Conflict)
 				require.NotContains(t, errs.Public(err), first.ID)
 				got, err := b.accounts.SignIn(t.Context(), other, goodPassword, address)
@@ -79,7 +81,7 @@ func TestParallelSignUpsOfOneAddress(t *testing.T) {
 		results := make(chan error, n)
 		for range n {
 			go func() {
-				_, err := b.accounts.SignUp(t.Context(), "Ada", "ada@example.com", goodPassword)
+				_, err := b.accounts.SignUp(t.Context(), "Ada", "ada@example.com", goodPassword, "192.0.2.1")
 				results <- err
 			}()
 		}
@@ -214,5 +216,24 @@ func TestHashesAreRenewed(t *testing.T) {
 			require.Equal(t, a, got)
 			require.Contains(t, b.row(t, a.ID).PasswordHash, "$argon2id$v=19$m=128,t=2,p=1$")
 		}
+	})
+}
+
+// TestSignUpsFromOneAddressAreLimited: a script can neither fill the table nor ask
+// for one address after the other.
+func TestSignUpsFromOneAddressAreLimited(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b bundle) {
+		signUp := func(i int, from string) error {
+			_, err := b.accounts.SignUp(t.Context(), "Eve", fmt.Sprintf("eve%d@example.com", i%20), goodPassword, from)
+			return err
+		}
+		for i := range maxSignUps {
+			require.False(t, errs.Is(signUp(i, "198.51.100.1"), errs.RateLimited), i)
+		}
+		require.True(t, errs.Is(signUp(0, "198.51.100.1"), errs.RateLimited))
+		require.False(t, errs.Is(signUp(0, "198.51.100.2"), errs.RateLimited), "others are not kept out")
+		b.Clock.Advance(tryWindow + time.Second)
+		require.False(t, errs.Is(signUp(0, "198.51.100.1"), errs.RateLimited))
 	})
 }

@@ -44,7 +44,7 @@ func each(t *testing.T, test func(t *testing.T, b bundle)) {
 
 func (b bundle) signUp(t *testing.T, email string) Account {
 	t.Helper()
-	a, err := b.accounts.SignUp(t.Context(), "Ada", email, goodPassword)
+	a, err := b.accounts.SignUp(t.Context(), "Ada", email, goodPassword, "192.0.2.1")
 	require.NoError(t, err)
 	return a
 }

@@ -29,6 +29,9 @@ const (
 	tryWindow     = 15 * time.Minute
 	maxPerAccount = 10
 	maxPerAddress = 50
+	// maxSignUps bounds the accounts that one address can make, and the addresses of
+	// others that it can ask about, in one window.
+	maxSignUps = 30
 )
 
 func newTries(c clock.Clock) *tries { return &tries{clock: c, wrong: map[string]*wrongTries{}} }
@@ -60,12 +63,24 @@ func network(from string) string {
 func (t *tries) take(email, from string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.count(limits(email, from), "Too many wrong tries. Wait a few minutes, then try again.")
+}
+
+// takeSignUp counts a sign-up, whatever comes of it.
+func (t *tries) takeSignUp(from string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.count(map[string]int{"sign-ups " + network(from): maxSignUps}, "Too many sign-ups from your address. Wait a few minutes, then try again.")
+}
+
+// count adds one to each counter, unless one of them is at its most. The caller
+// holds the lock.
+func (t *tries) count(counters map[string]int, refusal string) error {
 	now := t.clock.Now()
 	t.forget(now)
-	counters := limits(email, from)
 	for key, most := range counters {
 		if w := t.wrong[key]; w != nil && w.count >= most && now.Before(w.until) {
-			e := errs.E(errs.RateLimited, "Too many wrong tries. Wait a few minutes, then try again.", nil)
+			e := errs.E(errs.RateLimited, refusal, nil)
 			e.RetryAfter = w.until.Sub(now)
 			return e
 		}
