@@ -51,6 +51,9 @@ func Postgres(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", int64(lockKey)) }()
 
+	if err := ensureRoles(ctx, conn.Conn()); err != nil {
+		return err
+	}
 	db := stdlib.OpenDBFromPool(pool)
 	defer func() { _ = db.Close() }()
 	if err := up(ctx, goose.DialectPostgres, db, "postgres"); err != nil {

@@ -89,7 +89,7 @@ func (p *ports) sync(ctx context.Context) {
 			listeners, err := listenAll(ctx, []string{"127.0.0.1:" + u.Port(), "[::1]:" + u.Port()})
 			if err != nil {
 				if !p.failed[u.Port()] {
-					p.log.ErrorContext(ctx, fmt.Sprintf("workspace %s is not served: port %s is in use by another program; it is tried again", t.Slug, u.Port()), logx.Err, err)
+					p.log.ErrorContext(ctx, fmt.Sprintf("workspace %s is not served: its port %s cannot be opened; it is tried again", t.Slug, u.Port()), logx.Err, err)
 				}
 				p.failed[u.Port()] = true
 				continue

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -89,6 +91,7 @@ func migrate(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 type gateway struct {
 	cfg   config
 	log   *slog.Logger
+	quiet *slog.Logger
 	db    *tenancy.DB
 	stops []func(context.Context) error
 }
@@ -108,14 +111,16 @@ func (g *gateway) stop() error {
 
 func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error) {
 	log := logx.New(stderr, cfg.LogLevel, cfg.LogJSON)
-	// Libraries log through the default logger and at the level of their own
-	// concerns; what they have to say to an operator are warnings.
-	slog.SetDefault(quiet(cfg, stderr))
+	// Libraries log through the default logger, one line for every refused request of
+	// a stranger among them; what they have to say to an operator are errors.
+	slog.SetDefault(logx.New(stderr, max(cfg.LogLevel, slog.LevelError), cfg.LogJSON))
 	db, err := openDatabase(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	g := &gateway{cfg: cfg, log: log, db: db}
+	// The queue tells about its own comings and goings at the level of the gateway's.
+	quiet := logx.New(stderr, max(cfg.LogLevel, slog.LevelWarn), cfg.LogJSON)
+	g := &gateway{cfg: cfg, log: log, quiet: quiet, db: db}
 	g.onStop(func(context.Context) error { return db.Close() })
 	defer func() { err = errors.Join(err, g.stop()) }()
 	if err := g.start(ctx); err != nil {
@@ -130,16 +135,16 @@ func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error
 	return nil
 }
 
-// quiet is a logger for libraries: warnings and errors only.
-func quiet(cfg config, stderr io.Writer) *slog.Logger {
-	return logx.New(stderr, max(cfg.LogLevel, slog.LevelWarn), cfg.LogJSON)
-}
-
 // start wires the packages. It is the one place that knows them all.
 func (g *gateway) start(ctx context.Context) error {
+	// Addresses first: what cannot be bound ends the start before anything has begun.
+	bound, err := g.bind(ctx)
+	if err != nil {
+		return err
+	}
 	out := outbound.Config{AllowPrivate: g.cfg.AllowPrivate, UserAgent: "Emcy-Gateway/" + version()}
 	client := outbound.New(out)
-	queue, err := jobs.New(g.db, slog.Default())
+	queue, err := jobs.New(g.db, g.quiet)
 	if err != nil {
 		return err
 	}
@@ -152,7 +157,7 @@ func (g *gateway) start(ctx context.Context) error {
 	registry := upstreams.New(g.db, client, probe.New(probe.Config{Outbound: out, Clock: g.db.Clock(), Version: version()}), as, queue)
 
 	if g.cfg.Edge {
-		if err := g.startEdge(ctx, client, as, ws); err != nil {
+		if err := g.startEdge(ctx, bound.edge, client, as, ws); err != nil {
 			return err
 		}
 	}
@@ -162,12 +167,19 @@ func (g *gateway) start(ctx context.Context) error {
 		}
 	}
 	if g.cfg.Console {
-		return g.startConsole(ctx, people.accounts, ws, registry)
+		return g.startConsole(bound.console, people.accounts, ws, registry)
 	}
 	return nil
 }
 
-func (g *gateway) startEdge(ctx context.Context, client *outbound.Client, as *server.Server, ws *workspaces.Workspaces) error {
+// pseudonym names this installation in Via headers: the same on all of its nodes,
+// and nobody else's.
+func pseudonym(kek *seal.KEK) string {
+	mac := kek.MAC("via")
+	return "emcy-" + hex.EncodeToString(mac[:6])
+}
+
+func (g *gateway) startEdge(ctx context.Context, listener net.Listener, client *outbound.Client, as *server.Server, ws *workspaces.Workspaces) error {
 	recorder, err := usage.New(usage.Config{DB: g.db, Dir: filepath.Join(g.cfg.DataDir, "spool"), Log: g.log})
 	if err != nil {
 		return configError{err}
@@ -178,7 +190,7 @@ func (g *gateway) startEdge(ctx context.Context, client *outbound.Client, as *se
 	g.onStop(recorder.Stop)
 	store := snapshot.NewStore()
 	front, err := edge.New(edge.Config{
-		Snapshots: store, Transport: client.Transport(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log,
+		Snapshots: store, Transport: client.Transport(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log, Via: pseudonym(g.db.KEK()),
 		Auth: func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
 	})
 	if err != nil {
@@ -191,25 +203,18 @@ func (g *gateway) startEdge(ctx context.Context, client *outbound.Client, as *se
 	g.onStop(func(context.Context) error { follow.Stop(); return nil })
 	front.Start()
 
-	handler := front.Handler(g.cfg.EdgeScheme)
-	if g.cfg.EdgeListen != "" {
-		l, err := listen(ctx, g.cfg.EdgeListen)
-		if err != nil {
-			return err
-		}
-		if l, err = withTLS(l, g.cfg.EdgeCert, g.cfg.EdgeTK); err != nil {
-			return err
-		}
-		s := edge.NewServer(handler, g.log)
-		go func() { _ = s.Serve(l) }() // it ends with the server's shutdown
-		g.onStop(func(ctx context.Context) error { front.Stop(); return s.Shutdown(ctx) })
-		return nil
-	}
-	p := newPorts(store, handler, g.log)
+	// Workspaces of one machine keep their ports, also where others are served by name.
+	p := newPorts(store, front.Handler("http"), g.log)
 	p.sync(ctx)
 	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go p.follow(following, func() <-chan struct{} { return after(following, portRetry) })
 	g.onStop(func(ctx context.Context) error { cancel(); front.Stop(); return p.server.Shutdown(ctx) })
+	if listener != nil {
+		s := edge.NewServer(front.Handler(g.cfg.EdgeScheme), g.log)
+		go func() { _ = s.Serve(listener) }() // it ends with the server's shutdown
+		g.onStop(func(ctx context.Context) error { front.Stop(); return s.Shutdown(ctx) })
+	}
+	g.warnOfUnserved(ctx, store.Load())
 	return nil
 }
 
@@ -231,7 +236,7 @@ func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *
 		},
 		ProbeAll: func(ctx context.Context) error { return probeAll(ctx, g.db, ws, queue) },
 		Sweep: func(ctx context.Context) error {
-			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), usage.NewLog(g.db).Settle(ctx))
+			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), g.sweepUsage(ctx))
 		},
 	})
 	if err != nil {
@@ -241,7 +246,12 @@ func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *
 	return nil
 }
 
-func (g *gateway) startConsole(ctx context.Context, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry) error {
+func (g *gateway) sweepUsage(ctx context.Context) error {
+	events := usage.NewLog(g.db)
+	return errors.Join(events.Settle(ctx), events.Sweep(ctx))
+}
+
+func (g *gateway) startConsole(listeners []net.Listener, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry) error {
 	console, err := web.New(web.Config{
 		PublicURL: g.cfg.PublicURL, DB: g.db, Accounts: people, Workspaces: ws, Upstreams: registry, Usage: usage.NewLog(g.db),
 		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping,
@@ -249,15 +259,8 @@ func (g *gateway) startConsole(ctx context.Context, people *accounts.Accounts, w
 	if err != nil {
 		return configError{err}
 	}
-	listeners, err := listenAll(ctx, g.cfg.Listen)
-	if err != nil {
-		return err
-	}
 	s := edge.NewServer(console, g.log)
 	for _, l := range listeners {
-		if l, err = withTLS(l, g.cfg.TLSCert, g.cfg.TLSKey); err != nil {
-			return err
-		}
 		go func() { _ = s.Serve(l) }() // it ends with the server's shutdown
 	}
 	g.onStop(func(ctx context.Context) error { console.Close(); return s.Shutdown(ctx) })

@@ -3,34 +3,10 @@
 --
 -- emcy_app serves one tenant at a time: each transaction takes this role and sets
 -- app.tenant_id. emcy_system is for the few named reads and writes that cross
--- tenants. Neither logs in, owns a table, or bypasses row-level security.
+-- tenants. Neither logs in, owns a table, or bypasses row-level security. They are
+-- made before the migrations run (roles.go), because roles belong to the cluster.
 
 -- +goose Up
--- +goose StatementBegin
-do $$
-begin
-  if not exists (select from pg_roles where rolname = 'emcy_app') then
-    create role emcy_app nologin;
-  end if;
-  if not exists (select from pg_roles where rolname = 'emcy_system') then
-    create role emcy_system nologin;
-  end if;
-exception when duplicate_object or unique_violation then
-  null; -- another database of this cluster made them at the same moment
-end $$;
--- +goose StatementEnd
--- +goose StatementBegin
-do $$
-begin
-  if not pg_has_role(current_user, 'emcy_app', 'member') then
-    execute format('grant emcy_app to %I', current_user);
-  end if;
-  if not pg_has_role(current_user, 'emcy_system', 'member') then
-    execute format('grant emcy_system to %I', current_user);
-  end if;
-end $$;
--- +goose StatementEnd
-
 create table accounts (
   id            text primary key,
   email         text not null,

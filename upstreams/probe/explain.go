@@ -113,8 +113,10 @@ func ownAuthorization(h http.Header) bool {
 	return false
 }
 
-// followable turns a redirect into a suggestion. On another origin it is only named: the secret is not
-// sent there. On the same origin it is most often about the slash at the end.
+// followable gives the address to try after a redirect. Another origin is only named, and never
+// suggested: nothing was asked there, and whoever answers at the typed address could send the owner,
+// and the secrets that they type next, anywhere. On the same origin it is most often about the slash
+// at the end.
 func (r *run) followable(redirect *outbound.Error) string {
 	r.report.warn(WarnRedirect, redirect.Public())
 	u, err := url.Parse(r.report.URL)
@@ -126,9 +128,6 @@ func (r *run) followable(redirect *outbound.Error) string {
 			return withPath(u, strings.TrimRight(u.Path, "/"))
 		}
 		return withPath(u, u.Path+"/")
-	}
-	if there, err := r.client.CheckURL(redirect.Origin + u.RequestURI()); err == nil {
-		r.report.SuggestedURL = there.String()
 	}
 	return ""
 }

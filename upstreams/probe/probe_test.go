@@ -295,7 +295,7 @@ func TestRedirectToAnotherOriginIsNamedAndNotAsked(t *testing.T) {
 	require.Equal(t, StateError, r.State)
 	requireStep(t, r, StepProtocol, StatusFail, "(308) to "+other.URL)
 	require.Equal(t, []string{WarnRedirect}, codes(r.Warnings))
-	require.Equal(t, other.URL+"/mcp", r.SuggestedURL)
+	require.Empty(t, r.SuggestedURL, "nothing was asked there, so nothing is suggested")
 	require.Zero(t, hits.Load())
 }
 
