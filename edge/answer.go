@@ -40,7 +40,9 @@ const (
 	reasonBody             = "message_incomplete"
 	reasonInvalidMessage   = "invalid_message"
 	reasonHeaders          = "header_mismatch"
+	reasonLoop             = "loop"
 	reasonRefusedSecret    = "upstream_refused_secret" //nolint:gosec // a reason, not a credential
+	reasonForbidden        = "upstream_forbidden"
 	reasonRedirect         = "upstream_redirect"
 	reasonUnexpected       = "upstream_unexpected_status"
 	reasonUnreachable      = "upstream_unreachable"

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/usage/event"
@@ -29,6 +31,10 @@ type Config struct {
 	Clock     clock.Clock
 	Log       *slog.Logger
 	Limits    Limits
+	// Via is a pseudonym of this installation, the same on all of its nodes. It goes
+	// with every request to a runtime, and a request that comes with it is answered
+	// instead of forwarded once more. Empty switches that off.
+	Via string
 }
 
 // Limits bound a request. Zero fields take the defaults.
@@ -70,6 +76,8 @@ func New(cfg Config) (*Front, error) {
 		return nil, errors.New("edge: no clock")
 	case cfg.Log == nil:
 		return nil, errors.New("edge: no log")
+	case cfg.Via != "" && !httpguts.ValidHeaderFieldName(cfg.Via):
+		return nil, errors.New("edge: the pseudonym for Via is no token")
 	}
 	limits := cfg.Limits.withDefaults()
 	return &Front{
@@ -80,6 +88,8 @@ func New(cfg Config) (*Front, error) {
 		clock:     cfg.Clock,
 		log:       cfg.Log,
 		limits:    limits,
+		via:       cfg.Via,
+		strangers: newStrangers(cfg.Log),
 		tokens:    newTokenCache(limits.KnownTokens),
 		streams:   newStreams(cfg.Snapshots, cfg.Clock),
 	}, nil

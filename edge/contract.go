@@ -19,6 +19,7 @@ const (
 	headerMCPPrefix   = "Mcp-"
 	headerXMCPPrefix  = "X-Mcp-"
 	headerConnection  = "Connection"
+	headerVia         = "Via"
 	headerContentType = "Content-Type"
 )
 
@@ -84,6 +85,9 @@ func (x *exchange) upstreamHeader() (http.Header, error) {
 		secretName = http.CanonicalHeaderKey(x.edge.SecretHeader)
 	}
 	out[secretName] = []string{x.edge.WorkerSecret.Reveal()}
+	if x.front.via != "" { // last: no configured header may hide it
+		out[headerVia] = []string{x.front.viaField()}
+	}
 	return out, nil
 }
 

@@ -3,8 +3,9 @@
 //
 // It owns: finding the tenant of an origin, the path rules of a tenant's origin,
 // protected-resource metadata, the check of access tokens, the worker contract
-// towards the runtime, the relay of the answer, and one usage event per MCP
-// request.
+// towards the runtime, the end of a loop back to the gateway, the relay of the
+// answer, and one usage event per MCP request (of requests without an accepted
+// token only so many in a second).
 //
 //	any path of an unknown origin                       421
 //	/{runtime}/mcp                                      MCP
@@ -12,7 +13,7 @@
 //	/.well-known/oauth-protected-resource...            404
 //	everything else                                     Config.Auth
 //
-// An MCP request goes through, in this order: CORS preflight, Origin, token,
+// An MCP request goes through, in this order: CORS preflight, Via, Origin, token,
 // scope, HTTP method, body, runtime. Every answer that the gateway makes by itself
 // is written in answer.go.
 //

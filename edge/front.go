@@ -19,6 +19,8 @@ type Front struct {
 	clock     clock.Clock
 	log       *slog.Logger
 	limits    Limits
+	via       string
+	strangers *strangers
 	tokens    *tokenCache
 	streams   *streams
 }

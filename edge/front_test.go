@@ -16,6 +16,12 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	_, err := edge.New(edge.Config{})
 	require.ErrorContains(t, err, "no snapshots")
+	setup(t, echoPong(), func(c *edge.Config) {
+		bad := *c
+		bad.Via = "two words"
+		_, err := edge.New(bad)
+		require.ErrorContains(t, err, "Via")
+	})
 }
 
 func TestUnknownOriginIsMisdirected(t *testing.T) {

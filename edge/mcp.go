@@ -26,6 +26,10 @@ func (f *Front) serveMCP(w http.ResponseWriter, r *http.Request, c call) {
 		return
 	}
 	x := f.begin(w, r, c)
+	if f.loops(r.Header) {
+		x.answer(x.loop())
+		return
+	}
 	if !allowed {
 		x.answer(foreignOrigin())
 		return

@@ -40,7 +40,7 @@ func (x *exchange) forward() {
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if re := x.judgeStatus(resp.StatusCode); re != nil {
+	if re := x.judgeStatus(resp.StatusCode, resp.Header); re != nil {
 		x.answer(re)
 		return
 	}
@@ -70,10 +70,14 @@ func (x *exchange) failed(status int, reason, message string) *refusal {
 // judgeStatus keeps back the answers that would mean something else to the client
 // than the runtime meant: the client cannot sign in to the runtime, and a message
 // that followed a redirect would leave the path that was checked.
-func (x *exchange) judgeStatus(status int) *refusal {
+func (x *exchange) judgeStatus(status int, header http.Header) *refusal {
 	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return x.failed(http.StatusBadGateway, reasonRefusedSecret, "The runtime refused the gateway: its worker secret does not fit the one that the gateway sends.")
+	case status == http.StatusLoopDetected && x.front.loops(header):
+		return x.loop()
+	case status == http.StatusUnauthorized:
+		return x.failed(http.StatusBadGateway, reasonRefusedSecret, "The runtime answered 401: most likely its worker secret is not the one that the gateway sends.")
+	case status == http.StatusForbidden:
+		return x.failed(http.StatusBadGateway, reasonForbidden, "The runtime answered 403: it refuses this request. If it checks the Host header or the worker secret, look there first.")
 	case status >= 300 && status < 400:
 		return x.failed(http.StatusBadGateway, reasonRedirect, "The runtime answered with a redirect. Its URL has to be changed in the gateway.")
 	case status < 200 || status == http.StatusProxyAuthRequired:

@@ -92,13 +92,17 @@ func (x *exchange) describe() {
 }
 
 // finish records the request's end. It runs before the last bytes of the answer
-// leave, so that nobody holds an answer that is not in the log.
+// leave, so that nobody holds an answer that is not in the log. Only requests
+// without an accepted token may be left out, where there are too many of them.
 func (x *exchange) finish(status int, outcome event.Outcome, reason string) {
 	e := &x.event
 	e.Status, e.Outcome, e.Reason, e.Finished = status, outcome, reason, true
 	e.Total = time.Since(x.started)
 	if e.Gateway == 0 {
 		e.Gateway = max(0, e.Total-e.Upstream)
+	}
+	if x.access == nil && !x.front.strangers.admit(e.TenantID, e.At) {
+		return
 	}
 	x.front.recorder.Record(*e)
 }

@@ -10,7 +10,7 @@ import (
 // stripped are the runtime's headers that would speak for the gateway's origin, or
 // give orders to a browser or to a proxy in front.
 var stripped = map[string]bool{
-	"Alt-Svc": true, "Clear-Site-Data": true, "Content-Security-Policy": true, "Nel": true, "Public-Key-Pins": true, "Refresh": true,
+	"Alt-Svc": true, "Clear-Site-Data": true, "Content-Security-Policy": true, "Location": true, "Nel": true, "Public-Key-Pins": true, "Refresh": true,
 	"Report-To": true, "Reporting-Endpoints": true, "Server": true, "Service-Worker-Allowed": true, "Set-Cookie": true, "Set-Cookie2": true,
 	"Strict-Transport-Security": true, "Www-Authenticate": true, "X-Content-Type-Options": true, "X-Powered-By": true, "X-Request-Id": true,
 	"X-Sendfile": true,

@@ -91,7 +91,7 @@ func TestOfficialClient(t *testing.T) {
 						names["DELETE"] = true
 					}
 				}
-				return names["tools/call fail"] && (c.stateless || names["DELETE"])
+				return names["tools/call count"] && names["tools/call fail"] && (c.stateless || names["DELETE"])
 			}, waitFor, tick)
 			for _, want := range []string{"tools/list", "tools/call echo", "tools/call whoami", "tools/call count", "tools/call fail"} {
 				require.Contains(t, names, want)

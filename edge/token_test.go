@@ -136,6 +136,7 @@ func TestTokensThatAreNotAccepted(t *testing.T) {
 	}
 	for name, c := range cases {
 		for range 2 { // the second time around the cache
+			b.clock.Advance(time.Second / 10) // or the log would leave some of them out
 			resp, body := b.do(b.request(http.MethodPost, ping, "Authorization", "Bearer "+c.token))
 			require.Equal(t, http.StatusUnauthorized, resp.StatusCode, name)
 			require.Contains(t, resp.Header.Get("WWW-Authenticate"), `error="invalid_token"`, name)
@@ -149,6 +150,7 @@ func TestTokensThatAreNotAccepted(t *testing.T) {
 		}
 	}
 	require.Empty(t, runtime.requests())
+	b.clock.Advance(now.Sub(b.clock.Now()))
 
 	for name, token := range map[string]string{
 		"good":                  valid,

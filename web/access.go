@@ -50,7 +50,10 @@ func (k *Console) signUpPage(c echo.Context, _ forms.Values) error {
 
 func (k *Console) signUp(c echo.Context, form forms.Values) error {
 	in := forms.ReadSignUp(form)
-	account, err := k.cfg.Accounts.SignUp(c.Request().Context(), in.Name, in.Email, in.Password, from(c))
+	account, err := accounts.Account{}, errs.Fields(form.Unreadable())
+	if err == nil {
+		account, err = k.cfg.Accounts.SignUp(c.Request().Context(), in.Name, in.Email, in.Password, from(c))
+	}
 	if err != nil {
 		status, ok := k.again(c, err)
 		if !ok {
@@ -81,14 +84,18 @@ func (k *Console) signInPage(c echo.Context, _ forms.Values) error {
 
 func (k *Console) signIn(c echo.Context, form forms.Values) error {
 	in := forms.ReadSignIn(form)
-	account, err := k.cfg.Accounts.SignIn(c.Request().Context(), in.Email, in.Password, from(c))
+	account, err := accounts.Account{}, errs.Fields(form.Unreadable())
+	if err == nil {
+		account, err = k.cfg.Accounts.SignIn(c.Request().Context(), in.Email, in.Password, from(c))
+	}
 	if err != nil {
 		status, ok := k.again(c, err)
 		if !ok {
 			return err
 		}
 		return k.page(c, status, pages.SignIn(pages.SignInPage{
-			Shell: k.bareShell(c, k.guestToken(c)), Values: pages.SignInValues{Email: in.Email, Next: in.Next}, Summary: errs.Public(err),
+			Shell: k.bareShell(c, k.guestToken(c)), Values: pages.SignInValues{Email: in.Email, Next: in.Next},
+			Errors: errs.FieldsOf(err), Summary: errs.Public(err),
 		}))
 	}
 	if err := k.startSession(c, account); err != nil {

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/tenancytest"
+	"github.com/emcy/gateway/tenancy/workspaces"
 	"github.com/emcy/gateway/test/e2e/httpflow"
 	"github.com/emcy/gateway/web"
 )
@@ -315,6 +318,27 @@ func TestRefusedFormsKeepWhatWasTyped(t *testing.T) {
 	require.Contains(t, got.body, "reserved")
 }
 
+// TestNoPortIsLeft: a machine that is full says so on the form.
+func TestNoPortIsLeft(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, taken.Close()) }()
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	require.NoError(t, err)
+	first, last, err := workspaces.ParsePorts(port + "-" + port)
+	require.NoError(t, err)
+	b := setup(t, tenancytest.SQLite(t), func(cfg *web.Config) {
+		cfg.Workspaces = workspaces.New(cfg.DB, workspaces.Placement{FirstPort: first, LastPort: last}, func(*tenancy.Tx) error { return nil })
+	})
+	p := b.person(t, "Ana")
+	got := b.send(t, p, "POST", "/workspaces/new", url.Values{"csrf": {b.token(t, p, "/workspaces/new")}, "name": {"Kept Name"}, "slug": {"kept-slug"}}, nil)
+	require.Equal(t, http.StatusConflict, got.status)
+	for _, shown := range []string{"Kept Name", "kept-slug", "EMCY_EDGE_PORTS"} {
+		require.Contains(t, got.body, shown)
+	}
+}
+
 func TestBodiesThatAreNoForms(t *testing.T) {
 	t.Parallel()
 	b := setup(t, tenancytest.SQLite(t))
@@ -332,8 +356,14 @@ func TestBodiesThatAreNoForms(t *testing.T) {
 	}
 	const form = "application/x-www-form-urlencoded"
 	require.Equal(t, http.StatusBadRequest, post(form, "csrf="+token+"&name=a&name=b&slug=acme").status)
-	require.Equal(t, http.StatusBadRequest, post(form, "csrf="+token+"&name=a%00b&slug=acme").status)
-	require.Equal(t, http.StatusBadRequest, post(form, "csrf="+token+"&name=%ff&slug=acme").status)
+	for _, name := range []string{"a%00b", "%ff"} {
+		got := post(form, "csrf="+token+"&name="+name+"&slug=kept-slug")
+		require.Equal(t, http.StatusUnprocessableEntity, got.status)
+		require.Contains(t, got.body, "kept-slug")
+		require.Contains(t, got.body, "cannot be read")
+	}
+	require.Equal(t, http.StatusForbidden, post(form, "csrf="+token+"%00&name=a&slug=acme").status)
+	require.Equal(t, http.StatusBadRequest, post(form, "csrf="+token+"&%00=a").status)
 	require.Equal(t, http.StatusUnsupportedMediaType, post("application/json", `{"csrf":"`+token+`"}`).status)
 	require.Equal(t, http.StatusUnsupportedMediaType, post("multipart/form-data; boundary=x", "--x--").status)
 	require.Equal(t, http.StatusRequestEntityTooLarge, post(form, "csrf="+token+"&name="+strings.Repeat("a", 65<<10)).status)

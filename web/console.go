@@ -77,7 +77,9 @@ type Console struct {
 	cookies cookieNames
 	routes  []Route
 	gets    map[string]bool // patterns that can be opened, for the way back after signing in
-	streams *streams
+	// bodyTime is how long a body may take to arrive.
+	bodyTime time.Duration
+	streams  *streams
 	reports *reports
 }
 
@@ -110,7 +112,7 @@ func New(cfg Config) (*Console, error) {
 	}
 	k := &Console{
 		cfg: cfg, clock: cfg.DB.Clock(), secure: u.Scheme == "https", host: canonicalHost(u.Scheme, u.Host),
-		gets: map[string]bool{}, streams: newStreams(), reports: newReports(cfg.DB.Clock()),
+		gets: map[string]bool{}, bodyTime: bodyTime, streams: newStreams(), reports: newReports(cfg.DB.Clock()),
 	}
 	k.origin = u.Scheme + "://" + k.host
 	k.cookies = nameCookies(k.secure, u)
@@ -118,7 +120,7 @@ func New(cfg Config) (*Console, error) {
 	k.echo.HideBanner, k.echo.HidePort = true, true
 	k.echo.HTTPErrorHandler = k.writeError
 	k.echo.IPExtractor = realIP(cfg.TrustedProxies)
-	k.echo.Use(k.identify, k.recover, k.protect, k.ownHost, k.sameOrigin, k.limitBody)
+	k.echo.Use(k.identify, k.recover, k.protect, k.limitBody, k.ownHost, k.sameOrigin)
 	k.register()
 	return k, nil
 }
@@ -150,6 +152,9 @@ func canonicalHost(scheme, host string) string {
 
 // maxBody is more than any form of the console needs.
 const maxBody = 64 << 10
+
+// bodyTime is enough for a form over any connection in use.
+const bodyTime = 10 * time.Second
 
 // readyWithin bounds the readiness check.
 const readyWithin = 2 * time.Second

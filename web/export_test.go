@@ -1,6 +1,13 @@
 package web
 
-import "github.com/labstack/echo/v4"
+import (
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// SetBodyTime shortens what a body may take to arrive.
+func SetBodyTime(k *Console, d time.Duration) { k.bodyTime = d }
 
 // RouterRoutes is what the router itself knows.
 func RouterRoutes(k *Console) []string {

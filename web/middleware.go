@@ -192,16 +192,31 @@ func (k *Console) fromUs(h http.Header) bool {
 	return origin != "" || site != ""
 }
 
-// limitBody bounds what any handler can read.
+// limitBody bounds what any handler can read, and for how long. It comes before
+// whatever refuses a request: the server reads on behind a body that nobody wanted.
 func (k *Console) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
+		k.boundBody(c)
 		if r.ContentLength > maxBody {
 			return tooLarge()
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
 		return next(c)
 	}
+}
+
+// boundBody starts the time in which the body must arrive. A request without one
+// gets no deadline: it would end the watch for a browser that goes away.
+func (k *Console) boundBody(c echo.Context) {
+	if c.Request().ContentLength != 0 {
+		// A server that cannot set deadlines has its own; the body is bounded in size either way.
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(k.bodyTime))
+	}
+}
+
+func tooSlow(cause error) error {
+	return &refusal{status: http.StatusRequestTimeout, title: "This form did not arrive in time", text: "The connection may be slow. Go back and send the form once more.", cause: cause}
 }
 
 func tooLarge() error {

@@ -77,7 +77,7 @@ func (k *Console) guest(method, path string, h func(echo.Context, forms.Values) 
 		var form forms.Values
 		if method == http.MethodPost {
 			var err error
-			if form, err = readForm(c); err != nil {
+			if form, err = k.readForm(c); err != nil {
 				return err
 			}
 			if err := k.checkGuestToken(c, form); err != nil {
@@ -113,7 +113,7 @@ func (k *Console) enter(c echo.Context, method string) (Person, error) {
 	}
 	p := Person{Session: s}
 	if method == http.MethodPost {
-		if p.Form, err = readForm(c); err != nil {
+		if p.Form, err = k.readForm(c); err != nil {
 			return Person{}, err
 		}
 		if err := checkToken(p.Form, s.CSRF); err != nil {

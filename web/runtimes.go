@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -72,6 +73,7 @@ func (k *Console) runtimeCreate(c echo.Context, v Visit) error {
 
 func (k *Console) createRuntime(ctx context.Context, v Visit, in forms.Runtime) (upstreams.Upstream, error) {
 	missing := in.MissingValues(nil)
+	maps.Copy(missing, v.Form.Unreadable())
 	if slices.Contains(reservedSlugs, strings.ToLower(strings.TrimSpace(in.Slug))) {
 		missing["slug"] = "That path is a page of the console. Choose another."
 	}
@@ -194,7 +196,9 @@ func (k *Console) runtimeUpdate(c echo.Context, v Visit) error {
 	}
 	in.Slug = stored.Slug
 	moved := false
-	if err = errs.Fields(in.MissingValues(stored.HeaderNames)); err == nil {
+	missing := in.MissingValues(stored.HeaderNames)
+	maps.Copy(missing, v.Form.Unreadable())
+	if err = errs.Fields(missing); err == nil {
 		_, moved, err = k.cfg.Upstreams.Update(ctx, v.Handle, stored.Slug, inputOf(in), in.Version)
 	}
 	view := pages.RuntimeFormPage{Edit: true, RuntimeName: stored.Name, Values: typedValues(in, stored.HeaderNames)}

@@ -1,12 +1,14 @@
 package web
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -112,10 +114,17 @@ func checkToken(form forms.Values, want string) error {
 }
 
 // readForm reads the body, once.
-func readForm(c echo.Context) (forms.Values, error) {
+func (k *Console) readForm(c echo.Context) (forms.Values, error) {
 	r := c.Request()
+	k.boundBody(c) // anew: finding the session may have taken its time
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// The server takes the deadline for the end of the connection and cancels the
+			// request. Its sender may still read why.
+			c.SetRequest(r.WithContext(context.WithoutCancel(r.Context())))
+			return forms.Values{}, tooSlow(err)
+		}
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return forms.Values{}, tooLarge()
 		}
@@ -124,6 +133,8 @@ func readForm(c echo.Context) (forms.Values, error) {
 		}
 		return forms.Values{}, malformed(err)
 	}
+	// What follows, such as a probe, may take longer than a body.
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // as in boundBody
 	form, err := forms.Parse(r.Header.Get(echo.HeaderContentType), body)
 	if errors.Is(err, forms.ErrMediaType) {
 		return forms.Values{}, refuse(http.StatusUnsupportedMediaType, "This is not a form", "The console takes forms as browsers send them: "+forms.MediaType+".")

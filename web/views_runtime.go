@@ -230,7 +230,7 @@ func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
 	}
 	if s := u.Report.SuggestedURL; s != "" {
 		out = append(out, pages.Warning{
-			Tone: pages.ToneWarn, Title: "Another address works", Text: "An MCP server answers at " + s + ". If that is the one you mean, put it in.",
+			Tone: pages.ToneWarn, Title: "Another address answers", Text: "The probe also tried " + s + ", and a server answers there. If that is the one you mean, put it in.",
 			ActionText: "Edit the runtime", ActionHref: v.path("runtimes", u.Slug, "edit"),
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/tenancy/workspaces"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/web/forms"
 )
@@ -51,7 +52,10 @@ func (k *Console) workspaceForm(c echo.Context, p Person, status int, in forms.W
 
 func (k *Console) workspaceCreate(c echo.Context, p Person) error {
 	in := forms.ReadWorkspace(p.Form)
-	created, err := k.cfg.Workspaces.Create(c.Request().Context(), p.Session.Account.ID, in.Name, in.Slug)
+	created, err := workspaces.Workspace{}, errs.Fields(p.Form.Unreadable())
+	if err == nil {
+		created, err = k.cfg.Workspaces.Create(c.Request().Context(), p.Session.Account.ID, in.Name, in.Slug)
+	}
 	if err != nil {
 		if status, ok := k.again(c, err); ok {
 			return k.workspaceForm(c, p, status, in, err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
+	"github.com/emcy/gateway/tenancy/audit"
 )
 
 const (
@@ -120,6 +121,13 @@ func register(tx *tenancy.Tx, m metadata) (registered, *oauthError, error) {
 	}
 	if err := tx.DB().Create(&row).Error; err != nil {
 		return registered{}, nil, fmt.Errorf("store client: %w", err)
+	}
+	err = audit.Record(tx, audit.Entry{
+		Action: "client.register", TargetKind: "client", TargetID: row.ID,
+		After: map[string]any{"name": m.ClientName, "redirect_uris": m.RedirectURIs},
+	})
+	if err != nil {
+		return registered{}, nil, err
 	}
 	return registered{ClientID: row.ID, ClientIDIssuedAt: now.Unix(), metadata: m}, nil, nil
 }

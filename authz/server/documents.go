@@ -3,10 +3,12 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -55,6 +57,27 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 		SubjectTypesSupported:             []string{"public"},
 		IDTokenSigningAlgValuesSupported:  []string{string(jose.ES256)},
 	})
+}
+
+// metadataOf is the document at the addresses that name a runtime. Where there is
+// none, a client that mistyped its address must not go on to sign in.
+func (s *Server) metadataOf(pattern string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		slug, _ := matchPath(pattern, r.URL.Path)
+		var all []flow.Resource
+		err := s.db.Read(r.Context(), requestFrom(r.Context()).handle, func(tx *tenancy.Tx) (err error) {
+			all, err = s.resources.All(tx)
+			return err
+		})
+		switch {
+		case err != nil:
+			s.writeError(w, r, fmt.Errorf("list resources: %w", err))
+		case !slices.ContainsFunc(all, func(u flow.Resource) bool { return u.Slug == slug }):
+			s.writeError(w, r, errNothingHere)
+		default:
+			s.metadata(w, r)
+		}
+	}
 }
 
 func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {

@@ -31,7 +31,8 @@ func TestA17Metadata(t *testing.T) {
 			}
 		}
 		require.Equal(b.t, "max-age=300", br.get("/jwks").header.Get("Cache-Control"))
-		for _, path := range []string{"/.well-known/unknown", "/.well-known/oauth-authorization-server/", "/.well-known/oauth-authorization-server/a/b/mcp", "/.well-known/oauth-authorization-server//mcp", "/introspect", "/userinfo", "/device", "/healthz", "/ready", "/authorize/", "//authorize"} {
+		b.tenant("other").upstream("theirs")
+		for _, path := range []string{"/.well-known/unknown", "/.well-known/oauth-authorization-server/", "/.well-known/oauth-authorization-server/a/b/mcp", "/.well-known/oauth-authorization-server/nope/mcp", "/.well-known/openid-configuration/nope/mcp", "/nope/mcp/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/theirs/mcp", "/.well-known/oauth-authorization-server/%00/mcp", "/.well-known/oauth-authorization-server/TICKETS/mcp", "/.well-known/oauth-authorization-server//mcp", "/introspect", "/userinfo", "/device", "/healthz", "/ready", "/authorize/", "//authorize"} {
 			p := br.get(path)
 			require.Equal(b.t, 404, p.status, path)
 			require.Equal(b.t, "application/json", p.header.Get("Content-Type"), "never HTML")

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -53,7 +55,10 @@ func (s *Server) table() []route {
 		get("/", false, s.home),
 	}
 	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
-		routes = append(routes, get(path, true, s.metadata), get(path+"/{upstream}/mcp", true, s.metadata), get("/{upstream}/mcp"+path, true, s.metadata))
+		routes = append(routes, get(path, true, s.metadata))
+		for _, pattern := range []string{path + "/{upstream}/mcp", "/{upstream}/mcp" + path} {
+			routes = append(routes, get(pattern, true, s.metadataOf(pattern)))
+		}
 	}
 	return routes
 }
@@ -65,6 +70,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
+	s.boundBody(w, r)
 	if strings.HasPrefix(r.URL.Path, s.prefix) {
 		h.Del("Cache-Control") // assets say themselves how long they live
 		s.assets.ServeHTTP(w, r)
@@ -75,7 +81,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 		if strings.HasPrefix(r.URL.Path, "/.well-known/") {
 			h.Set("Access-Control-Allow-Origin", "*") // a browser client reads the 404 and tries the next address
 		}
-		s.writeError(w, r, &oauthError{Code: "not_found", Description: "There is nothing here.", Status: http.StatusNotFound})
+		s.writeError(w, r, errNothingHere)
 		return
 	}
 	if len(matched) > 0 && matched[0].cors {
@@ -96,7 +102,8 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 		s.writeError(w, r, err)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	s.boundBody(w, r) // anew: the database may have taken its time
+	r.Body = http.MaxBytesReader(w, timedBody{r.Body, http.NewResponseController(w)}, maxBody)
 	req := request{handle: handle, issuer: issuer, browser: browserOf(r, issuer)}
 	endpoint.handle(w, r.WithContext(withRequest(r.Context(), req)))
 }
@@ -104,7 +111,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 // match finds the routes of a path, and the methods that they have.
 func (s *Server) match(r *http.Request) (matched []route, allow []string) {
 	for _, route := range s.routes {
-		if !samePath(route.path, r.URL.Path) {
+		if _, ok := matchPath(route.path, r.URL.Path); !ok {
 			continue
 		}
 		matched = append(matched, route)
@@ -128,17 +135,18 @@ func pick(matched []route, method string) (route, bool) {
 	return route{}, false
 }
 
-func samePath(pattern, path string) bool {
+// matchPath also gives the segment that stands for {upstream}.
+func matchPath(pattern, path string) (upstream string, ok bool) {
 	before, after, wild := strings.Cut(pattern, "{upstream}")
 	if !wild {
-		return pattern == path
+		return "", pattern == path
 	}
 	middle, ok := strings.CutPrefix(path, before)
 	if !ok {
-		return false
+		return "", false
 	}
 	middle, ok = strings.CutSuffix(middle, after)
-	return ok && middle != "" && !strings.Contains(middle, "/")
+	return middle, ok && middle != "" && !strings.Contains(middle, "/")
 }
 
 func preflight(w http.ResponseWriter, r *http.Request, allow []string) {
@@ -177,7 +185,11 @@ func form(r *http.Request) (url.Values, error) {
 	if r.URL.RawQuery != "" {
 		return nil, &oauthError{Code: "invalid_request", Description: "Send the parameters in the body, not in the URL."}
 	}
-	if err := r.ParseForm(); err != nil {
+	err = r.ParseForm()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, errSlowBody
+	}
+	if err != nil {
 		return nil, &oauthError{Code: "invalid_request", Description: "The form cannot be read, or is too large."}
 	}
 	return r.PostForm, single(r.PostForm)
@@ -211,6 +223,9 @@ type tokenWriter struct {
 	basic bool
 }
 
+// Unwrap lets a response controller through.
+func (w *tokenWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 func (w *tokenWriter) WriteHeader(status int) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -229,6 +244,10 @@ func (w *tokenWriter) WriteHeader(status int) {
 // give the browser a new name, and its other attempts would be lost.
 func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) {
 	values, err := form(r)
+	if err == error(errSlowBody) { //nolint:errorlint // a sentinel that is returned bare
+		s.slowPage(w, r)
+		return
+	}
 	if err != nil {
 		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent an authorization request that is not a plain form.", "Start again from the app. If it happens again, tell its makers."})
 		return

@@ -35,6 +35,10 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, id string) (a flo
 // submitted reads a posted form, its attempt and its token.
 func (s *Server) submitted(w http.ResponseWriter, r *http.Request) (a flow.Attempt, values url.Values, ok bool) {
 	values, err := form(r)
+	if err == error(errSlowBody) { //nolint:errorlint // a sentinel that is returned bare
+		s.slowPage(w, r)
+		return flow.Attempt{}, nil, false
+	}
 	if err != nil || !sameOriginPost(r, requestFrom(r.Context()).issuer) {
 		s.pageFor(w, r, errs.E(errs.Forbidden, "This form came from another page. Go back, reload and try again.", err))
 		return flow.Attempt{}, nil, false

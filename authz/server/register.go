@@ -4,6 +4,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"os"
 
 	"github.com/go-json-experiment/json"
 
@@ -24,6 +25,10 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	}
 	var asked metadata
 	if err := json.UnmarshalRead(r.Body, &asked); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.writeError(w, r, errSlowBody)
+			return
+		}
 		status := 0
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			status = http.StatusRequestEntityTooLarge

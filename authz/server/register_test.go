@@ -41,6 +41,8 @@ func TestC3Registration(t *testing.T) {
 		require.Equal(b.t, want, got, "what is stored, no secret, no management address")
 		require.Equal(b.t, int64(1), tn.count("clients", "kind = ?", "dcr"))
 		require.Equal(b.t, int64(0), tn.count("clients", "id = ?", "cli_mine"))
+		require.Equal(b.t, int64(1), tn.count("audit_events", "action = ? AND target_kind = ? AND target_id = ? AND after = ?", "client.register", "client", id,
+			`{"name":"Claude","redirect_uris":["http://localhost/callback","https://claude.ai/cb","cursor://anysphere.cursor-mcp/cb"]}`))
 
 		minimal := tn.register(`{"redirect_uris":["http://127.0.0.1/"],"scope":"","client_name":""}`)
 		require.Equal(b.t, 201, minimal.status, minimal.body)
@@ -70,6 +72,7 @@ func TestRegistrationRefusals(t *testing.T) {
 		form := tn.browser().request("POST", "/register", `{"redirect_uris":["http://localhost/"]}`, "Content-Type", "text/plain")
 		require.Equal(b.t, 400, form.status, "a page's plain form cannot register")
 		require.Equal(b.t, int64(0), tn.count("clients", "kind = ?", "dcr"))
+		require.Equal(b.t, int64(0), tn.count("audit_events", "action = ?", "client.register"))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server/flow"
@@ -43,6 +44,7 @@ type Server struct {
 	clientIP      func(*http.Request) netip.Addr
 	registrations *hourly
 	attempts      *hourly
+	bodyTime      time.Duration
 	op            http.Handler
 	routes        []route
 	log           *slog.Logger
@@ -52,7 +54,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{
 		db: cfg.DB, resources: cfg.Resources, assets: cfg.Assets, prefix: cfg.AssetsPrefix, clientIP: cfg.ClientIP,
-		registrations: newHourly(cfg.DB.Clock(), registrationsPerHour), attempts: newHourly(cfg.DB.Clock(), attemptsPerHour), log: cfg.Log,
+		registrations: newHourly(cfg.DB.Clock(), registrationsPerHour), attempts: newHourly(cfg.DB.Clock(), attemptsPerHour), bodyTime: bodyTime, log: cfg.Log,
 	}
 	s.flow = flow.New(cfg.DB, cfg.People, lookup{s}, s)
 	s.op = oplib.New(s)

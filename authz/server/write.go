@@ -23,6 +23,8 @@ type oauthError struct {
 	RetryAfter  time.Duration
 }
 
+var errNothingHere = &oauthError{Code: "not_found", Description: "There is nothing here.", Status: http.StatusNotFound}
+
 func (e *oauthError) Error() string { return e.Code + ": " + e.Description }
 
 // writeError is the one writer of JSON errors. What is not an oauthError shows

@@ -89,7 +89,7 @@ var ErrWrongSignIn = errs.E(errs.Unauthenticated, "The e-mail address and the pa
 
 // SignIn checks an address and a password. from is the address that the request
 // came from, for the limits. Errors: ErrWrongSignIn; RateLimited after many wrong
-// tries for one account or from one address.
+// tries for one account from one network, from all of them, or from one address.
 func (a *Accounts) SignIn(ctx context.Context, email, password, from string) (Account, error) {
 	_, key, _ := parseEmail(email)
 	if err := a.tries.take(key, from); err != nil {

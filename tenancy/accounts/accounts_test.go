@@ -130,21 +130,22 @@ func TestSignInIsLimitedPerAccountAndPerAddress(t *testing.T) {
 			_, err := b.accounts.SignIn(ctx, email, password, from)
 			return err
 		}
-		for range maxPerAccount {
+		for range maxPerPair {
 			require.Same(t, ErrWrongSignIn, try("ada@example.com", "wrong password", address))
 		}
 		hashes := b.hashed.Load()
-		err := try("ADA@example.com", goodPassword, "192.0.2.77")
+		err := try("ADA@example.com", goodPassword, address)
 		requireKind(t, err, errs.RateLimited)
 		var limited *errs.Error
 		require.ErrorAs(t, err, &limited)
 		require.Equal(t, tryWindow, limited.RetryAfter)
 		require.Equal(t, hashes, b.hashed.Load(), "a limited try costs no hash")
 		require.Same(t, ErrWrongSignIn, try("eve@example.com", "wrong password", address), "others go on")
+		require.NoError(t, try("ada@example.com", goodPassword, "192.0.2.77"), "nobody locks the owner out")
 
 		b.Clock.Advance(tryWindow)
 		require.NoError(t, try("ada@example.com", goodPassword, address))
-		for range maxPerAccount - 1 {
+		for range maxPerPair - 1 {
 			require.Same(t, ErrWrongSignIn, try("ada@example.com", "wrong password", address))
 		}
 		require.NoError(t, try("ada@example.com", goodPassword, address), "the right password clears the account's count")
@@ -164,6 +165,25 @@ func TestSignInIsLimitedPerAccountAndPerAddress(t *testing.T) {
 	})
 }
 
+// TestManyNetworksAreOneGuesser: the wide limit holds over all networks.
+func TestManyNetworksAreOneGuesser(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b bundle) {
+		b.signUp(t, "ada@example.com")
+		try := func(password string, network int) error {
+			_, err := b.accounts.SignIn(t.Context(), "ada@example.com", password, fmt.Sprintf("198.51.100.%d", network))
+			return err
+		}
+		for i := range maxPerAccount {
+			require.Same(t, ErrWrongSignIn, try("wrong password", i/maxPerPair))
+		}
+		requireKind(t, try(goodPassword, 200), errs.RateLimited)
+		b.Clock.Advance(tryWindow)
+		require.NoError(t, try(goodPassword, 200))
+		require.Empty(t, b.accounts.tries.wrong)
+	})
+}
+
 // TestABurstIsCounted holds that tries which run at the same time are limited, too.
 func TestABurstIsCounted(t *testing.T) {
 	t.Parallel()
@@ -171,7 +191,7 @@ func TestABurstIsCounted(t *testing.T) {
 		b.signUp(t, "ada@example.com")
 		before := b.hashed.Load()
 		var wg sync.WaitGroup
-		for range 5 * maxPerAccount {
+		for range 5 * maxPerPair {
 			wg.Go(func() {
 				_, err := b.accounts.SignIn(t.Context(), "ada@example.com", "wrong password", address)
 				if !errors.Is(err, ErrWrongSignIn) && !errs.Is(err, errs.RateLimited) {
@@ -180,7 +200,7 @@ func TestABurstIsCounted(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		require.EqualValues(t, maxPerAccount, b.hashed.Load()-before)
+		require.EqualValues(t, maxPerPair, b.hashed.Load()-before)
 	})
 }
 
@@ -192,7 +212,7 @@ func TestTriesThatFailForOurReasonsAreNotCounted(t *testing.T) {
 			h.turns <- struct{}{}
 		}
 		h.wait = 0
-		for range maxPerAccount + 1 {
+		for range maxPerPair + 1 {
 			_, err := b.accounts.SignIn(t.Context(), "ada@example.com", goodPassword, address)
 			requireKind(t, err, errs.RateLimited)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/tenancy"
 )
 
 const console = "http://localhost:8080"
@@ -93,6 +94,35 @@ func TestSeenIsNotWrittenOnEachRequest(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, step.moved, b.sessions(t)[0].SeenAt.After(first))
 		}
+	})
+}
+
+// TestASessionNeedsNoWrite: while another transaction holds the lock, pages are
+// served and the session is not marked as seen.
+func TestASessionNeedsNoWrite(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b bundle) {
+		cookie := b.start(t, b.signUp(t, "ada@example.com").ID, "")
+		first := b.sessions(t)[0].SeenAt
+		b.Clock.Advance(touchEvery + time.Second)
+		held, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() {
+			done <- b.DB.System(t.Context(), tenancy.ReasonAccounts, func(tx *tenancy.Tx) error {
+				err := tx.DB().Model(&sessionRow{}).Where("id_hash = ?", ids.Hash(cookie)).Update("flash", "x").Error
+				close(held)
+				<-release
+				return err
+			})
+		}()
+		<-held
+		_, err := b.accounts.Session(t.Context(), cookie, console)
+		close(release)
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		require.Equal(t, first, b.sessions(t)[0].SeenAt)
+		_, err = b.accounts.Session(t.Context(), cookie, console)
+		require.NoError(t, err)
+		require.True(t, b.sessions(t)[0].SeenAt.After(first), "the next request tries again")
 	})
 }
 

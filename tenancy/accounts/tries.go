@@ -9,8 +9,8 @@ import (
 	"github.com/emcy/gateway/internal/errs"
 )
 
-// tries slows down guessing: after some wrong passwords for one account, or from
-// one address, the next try has to wait. It is per process; with several nodes a
+// tries slows down guessing: after some wrong passwords for one account from one
+// network, many for the account or many from the network, the next try has to wait. It is per process; with several nodes a
 // guesser gets that many more tries, which argon2id's price keeps few.
 type tries struct {
 	clock clock.Clock
@@ -26,8 +26,12 @@ type wrongTries struct {
 }
 
 const (
-	tryWindow     = 15 * time.Minute
-	maxPerAccount = 10
+	tryWindow = 15 * time.Minute
+	// maxPerPair is the tight limit: one account, tried from one network. A limit of
+	// the account alone would let anybody lock its owner out.
+	maxPerPair = 10
+	// maxPerAccount is the wide one, for a guesser who has many networks.
+	maxPerAccount = 100
 	maxPerAddress = 50
 	// maxSignUps bounds the accounts that one address can make, and the addresses of
 	// others that it can ask about, in one window.
@@ -40,10 +44,14 @@ func newTries(c clock.Clock) *tries { return &tries{clock: c, wrong: map[string]
 func limits(email, from string) map[string]int {
 	out := map[string]int{"address " + network(from): maxPerAddress}
 	if email != "" {
-		out["account "+email] = maxPerAccount
+		out[accountKey(email)], out[pairKey(email, from)] = maxPerAccount, maxPerPair
 	}
 	return out
 }
+
+func accountKey(email string) string { return "account " + email }
+
+func pairKey(email, from string) string { return "pair " + network(from) + " " + email }
 
 // network is what one guesser commands: an IPv4 address, or an IPv6 /64.
 func network(from string) string {
@@ -109,12 +117,13 @@ func (t *tries) refund(email, from string) {
 	}
 }
 
-// succeeded also clears the account's count: its owner is here.
+// succeeded also clears the account's counts: its owner is here.
 func (t *tries) succeeded(email, from string) {
 	t.refund(email, from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.wrong, "account "+email)
+	delete(t.wrong, accountKey(email))
+	delete(t.wrong, pairKey(email, from))
 }
 
 // forget drops the counters whose window is over, once per window. What is left is

@@ -66,7 +66,8 @@ func (p Placement) Preview(slug string) string {
 
 // place inserts the origin of a new tenant. On one machine it is the lowest port
 // that no tenant has and that nobody listens on; a tenant's port never changes.
-// Errors: Invalid on slug where the origin is somebody's already.
+// Errors: Invalid on slug where the origin is somebody's already; Conflict where no
+// port is left, which waiting does not cure.
 func (p Placement) place(tx *tenancy.Tx, tenantID, slug string) (originRow, error) {
 	row := originRow{TenantID: tenantID, CreatedAt: tx.Now()}
 	if p.Pattern != "" {
@@ -92,7 +93,7 @@ func (p Placement) place(tx *tenancy.Tx, tenantID, slug string) (originRow, erro
 		}
 		// Another new tenant took it since the list was read.
 	}
-	return originRow{}, errs.E(errs.Unavailable, "No port is left for another workspace on this machine. Whoever runs the gateway can widen EMCY_EDGE_PORTS.", nil)
+	return originRow{}, errs.E(errs.Conflict, "No port is left for another workspace on this machine. Whoever runs the gateway can widen EMCY_EDGE_PORTS.", nil)
 }
 
 // insert reports false where the origin or its port is another tenant's. It waits

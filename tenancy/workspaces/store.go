@@ -31,3 +31,8 @@ type memberRow struct {
 }
 
 func (memberRow) TableName() string { return "members" }
+
+// accountRow is as much of an account as its lock needs.
+type accountRow struct{ ID string }
+
+func (accountRow) TableName() string { return "accounts" }

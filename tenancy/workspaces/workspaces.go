@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/internal/errs"
@@ -17,6 +18,10 @@ import (
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"
 )
+
+// MaxOwned is the most workspaces that one account may own: whoever can sign up can
+// make them, and each costs keys and an origin.
+const MaxOwned = 20
 
 // Workspaces creates and lists tenants.
 type Workspaces struct {
@@ -46,7 +51,8 @@ func (w *Workspaces) Placement() Placement { return w.placement }
 
 // Create makes a workspace with the account as its owner. Errors: Invalid with
 // the fields name and slug; a taken slug is Invalid on slug, too, and proposes
-// others. Unavailable where the machine has no port left.
+// others, and an owner of MaxOwned workspaces is Invalid on name. Conflict where the
+// machine has no port left.
 func (w *Workspaces) Create(ctx context.Context, accountID, name, slug string) (Workspace, error) {
 	name, slug = names.Clean(name), strings.ToLower(strings.TrimSpace(slug))
 	if slug == "" {
@@ -83,6 +89,9 @@ func (w *Workspaces) Create(ctx context.Context, accountID, name, slug string) (
 }
 
 func (w *Workspaces) insert(tx *tenancy.Tx, accountID string, ws *Workspace) error {
+	if err := checkOwned(tx, accountID); err != nil {
+		return err
+	}
 	var n int64
 	if err := tx.DB().Model(&tenantRow{}).Where("slug = ?", ws.Slug).Count(&n).Error; err != nil {
 		return err
@@ -103,6 +112,23 @@ func (w *Workspaces) insert(tx *tenancy.Tx, accountID string, ws *Workspace) err
 	}
 	ws.Origin = origin.Origin
 	return tx.DB().Create(&memberRow{TenantID: ws.ID, AccountID: accountID, Role: string(authz.Owner), CreatedAt: now}).Error
+}
+
+// checkOwned counts with the account's row locked: of two creations at the same time
+// one waits for the other, and counts it.
+func checkOwned(tx *tenancy.Tx, accountID string) error {
+	var account accountRow
+	if err := tx.DB().Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", accountID).First(&account).Error; err != nil {
+		return fmt.Errorf("lock account: %w", err)
+	}
+	var n int64
+	if err := tx.DB().Model(&memberRow{}).Where("account_id = ? AND role = ?", accountID, string(authz.Owner)).Count(&n).Error; err != nil {
+		return fmt.Errorf("count workspaces: %w", err)
+	}
+	if n >= MaxOwned {
+		return errs.Field("name", fmt.Sprintf("You own %d workspaces, which is the most that one account can have.", n))
+	}
+	return nil
 }
 
 // Of lists the workspaces that the account belongs to, by name.

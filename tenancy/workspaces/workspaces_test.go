@@ -268,7 +268,7 @@ func TestPorts(t *testing.T) {
 
 		before := tenancytest.Counts(t, env)
 		_, err := create("everything-occupied")
-		requireKind(t, err, errs.Unavailable)
+		requireKind(t, err, errs.Conflict)
 		require.Contains(t, errs.Public(err), "EMCY_EDGE_PORTS")
 		require.Equal(t, before, tenancytest.Counts(t, env))
 
@@ -296,7 +296,7 @@ func TestPorts(t *testing.T) {
 		_, err = create("five")
 		require.NoError(t, err)
 		_, err = create("six")
-		requireKind(t, err, errs.Unavailable)
+		requireKind(t, err, errs.Conflict)
 
 		// Everybody keeps what they have, and nobody listens there: a port is never given twice.
 		wider := workspaces.New(env.DB, workspaces.Placement{FirstPort: first, LastPort: 65535}, nothing)
@@ -345,6 +345,36 @@ func TestParallelWorkspacesGetPortsOfTheirOwn(t *testing.T) {
 			origins[r.origin] = true
 		}
 		require.Len(t, origins, n)
+	})
+}
+
+// TestAnAccountOwnsSoMany holds for parallel creations, too.
+func TestAnAccountOwnsSoMany(t *testing.T) {
+	t.Parallel()
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
+		const tries = workspaces.MaxOwned + 5
+		ada, eve := tenancytest.Account(t, env, "ada@example.com"), tenancytest.Account(t, env, "eve@example.com")
+		ws := workspaces.New(env.DB, byHost, nothing)
+		results := make(chan error, tries)
+		for i := range tries {
+			go func() {
+				_, err := ws.Create(t.Context(), ada, "Workspace", fmt.Sprintf("workspace-%d", i))
+				results <- err
+			}()
+		}
+		made := 0
+		for range tries {
+			err := <-results
+			if err == nil {
+				made++
+				continue
+			}
+			requireKind(t, err, errs.Invalid)
+			require.Contains(t, errs.FieldsOf(err)["name"], "20")
+		}
+		require.Equal(t, workspaces.MaxOwned, made)
+		_, err := ws.Create(t.Context(), eve, "Workspace", "of-eve")
+		require.NoError(t, err, "others are not kept out")
 	})
 }
 

@@ -29,12 +29,16 @@ var (
 )
 
 // Values are the fields of a posted form.
-type Values struct{ fields url.Values }
+type Values struct {
+	fields     url.Values
+	unreadable map[string]string
+}
 
 // repeated are the fields that may stand in a form more than once.
 var repeated = []string{"header_name", "header_value"}
 
-// Parse reads a body.
+// Parse reads a body. Bytes of a value that no field can hold become U+FFFD, so that
+// the form can be shown again; Unreadable tells of them.
 func Parse(contentType string, body []byte) (Values, error) {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil || kind != MediaType {
@@ -47,18 +51,33 @@ func Parse(contentType string, body []byte) (Values, error) {
 	if err != nil {
 		return Values{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
+	v := Values{fields: fields, unreadable: map[string]string{}}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if !isText(name) {
+			return Values{}, fmt.Errorf("%w: %q is no text", ErrMalformed, clip(name))
+		}
 		if len(fields[name]) > 1 && !slices.Contains(repeated, name) {
 			return Values{}, fmt.Errorf("%w: %q is there %d times", ErrMalformed, clip(name), len(fields[name]))
 		}
-		for _, value := range append([]string{name}, fields[name]...) {
-			if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-				return Values{}, fmt.Errorf("%w: %q is no text", ErrMalformed, clip(name))
+		for i, value := range fields[name] {
+			if isText(value) {
+				continue
 			}
+			fields[name][i] = strings.ReplaceAll(strings.ToValidUTF8(value, "\uFFFD"), "\x00", "\uFFFD")
+			field := name
+			if slices.Contains(repeated, name) {
+				field += "." + strconv.Itoa(i)
+			}
+			v.unreadable[field] = "This has characters that cannot be read. Type it again."
 		}
 	}
-	return Values{fields: fields}, nil
+	return v, nil
 }
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// Unreadable holds a message for each field that had bytes which are no text.
+func (v Values) Unreadable() map[string]string { return v.unreadable }
 
 // clip keeps a name that somebody else chose short in our log.
 func clip(name string) string { return name[:min(len(name), 40)] }

@@ -61,8 +61,6 @@ func TestParseRefusesWhatNoBrowserSends(t *testing.T) {
 	for name, body := range map[string]string{
 		"twice":        "email=a%40b.example&email=c%40d.example",
 		"csrf twice":   "csrf=a&csrf=a",
-		"null":         "name=a%00b",
-		"not utf-8":    "name=%ff%fe",
 		"bad escape":   "name=%zz",
 		"semicolon":    "name=a;email=b",
 		"name of null": "%00=a",
@@ -78,6 +76,21 @@ func TestParseRefusesWhatNoBrowserSends(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "t", v.Token())
 	require.Equal(t, forms.SignUp{Name: "AB", Email: " a@b.example", Password: " p "}, forms.ReadSignUp(v))
+}
+
+func TestBytesThatAreNoTextAreToldByField(t *testing.T) {
+	t.Parallel()
+	v, err := forms.Parse(forms.MediaType, []byte("csrf=t%00&name=a%00b&slug=%ff&email=a%40b.example&header_name=A&header_value=1&header_name=B&header_value=%00"))
+	require.NoError(t, err)
+	require.Equal(t, forms.Workspace{Name: "a\uFFFDb", Slug: "\uFFFD"}, forms.ReadWorkspace(v), "what could be read is kept")
+	require.NotEqual(t, "t", v.Token())
+	for _, field := range []string{"name", "slug", "csrf", "header_value.1"} {
+		require.NotEmpty(t, v.Unreadable()[field], field)
+	}
+	require.Len(t, v.Unreadable(), 4)
+	v, err = forms.Parse(forms.MediaType, []byte("name=a%01%0D%0A"))
+	require.NoError(t, err)
+	require.Empty(t, v.Unreadable(), "what a domain refuses, or takes out, is its own matter")
 }
 
 func TestRuntimeHeadersPairUp(t *testing.T) {
