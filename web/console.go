@@ -80,7 +80,7 @@ type Console struct {
 	// bodyTime is how long a body may take to arrive.
 	bodyTime time.Duration
 	streams  *streams
-	reports *reports
+	reports  *reports
 }
 
 // Route is a registered route.
