@@ -52,7 +52,7 @@ func (k *Console) signUp(c echo.Context, form forms.Values) error {
 	in := forms.ReadSignUp(form)
 	account, err := accounts.Account{}, errs.Fields(form.Unreadable())
 	if err == nil {
-		account, err = k.cfg.Accounts.SignUp(c.Request().Context(), in.Name, in.Email, in.Password, from(c))
+		account, err = k.cfg.Accounts.SignUp(c.Request().Context(), in.Name, in.Email, in.Password, c.RealIP())
 	}
 	if err != nil {
 		status, ok := k.again(c, err)
@@ -86,7 +86,7 @@ func (k *Console) signIn(c echo.Context, form forms.Values) error {
 	in := forms.ReadSignIn(form)
 	account, err := accounts.Account{}, errs.Fields(form.Unreadable())
 	if err == nil {
-		account, err = k.cfg.Accounts.SignIn(c.Request().Context(), in.Email, in.Password, from(c))
+		account, err = k.cfg.Accounts.SignIn(c.Request().Context(), in.Email, in.Password, c.RealIP())
 	}
 	if err != nil {
 		status, ok := k.again(c, err)

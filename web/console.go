@@ -16,6 +16,7 @@ import (
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/internal/clock"
+	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/tenancy/workspaces"
@@ -119,7 +120,7 @@ func New(cfg Config) (*Console, error) {
 	k.echo = echo.New()
 	k.echo.HideBanner, k.echo.HidePort = true, true
 	k.echo.HTTPErrorHandler = k.writeError
-	k.echo.IPExtractor = realIP(cfg.TrustedProxies)
+	k.echo.IPExtractor = func(r *http.Request) string { return httpx.ClientIP(r, cfg.TrustedProxies).String() }
 	k.echo.Use(k.identify, k.recover, k.protect, k.limitBody, k.ownHost, k.sameOrigin)
 	k.register()
 	return k, nil

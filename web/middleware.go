@@ -5,14 +5,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/internal/logx"
 	"github.com/emcy/gateway/ui/assets"
@@ -74,37 +73,6 @@ func (k *Console) recover(next echo.HandlerFunc) echo.HandlerFunc {
 		}()
 		return next(c)
 	}
-}
-
-// realIP believes X-Forwarded-For from the given peers only, and of it the
-// rightmost address that is not one of them.
-func realIP(trusted []netip.Prefix) echo.IPExtractor {
-	if len(trusted) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range trusted {
-		p = p.Masked()
-		options = append(options, echo.TrustIPRange(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
-}
-
-// from is the address that a person's tries are counted under: with IPv6 the
-// network, because one person has all of its addresses.
-func from(c echo.Context) string {
-	addr, err := netip.ParseAddr(c.RealIP())
-	if err != nil {
-		return "unknown"
-	}
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		const network = 64
-		if p, err := addr.Prefix(network); err == nil {
-			return p.String()
-		}
-	}
-	return addr.String()
 }
 
 const csp = "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; " +
@@ -197,21 +165,12 @@ func (k *Console) fromUs(h http.Header) bool {
 func (k *Console) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		k.boundBody(c)
+		httpx.BoundBody(c.Response(), c.Request(), k.bodyTime)
 		if r.ContentLength > maxBody {
 			return tooLarge()
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
 		return next(c)
-	}
-}
-
-// boundBody starts the time in which the body must arrive. A request without one
-// gets no deadline: it would end the watch for a browser that goes away.
-func (k *Console) boundBody(c echo.Context) {
-	if c.Request().ContentLength != 0 {
-		// A server that cannot set deadlines has its own; the body is bounded in size either way.
-		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(k.bodyTime))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/web/forms"
@@ -116,7 +117,7 @@ func checkToken(form forms.Values, want string) error {
 // readForm reads the body, once.
 func (k *Console) readForm(c echo.Context) (forms.Values, error) {
 	r := c.Request()
-	k.boundBody(c) // anew: finding the session may have taken its time
+	httpx.BoundBody(c.Response(), c.Request(), k.bodyTime) // anew: finding the session may have taken its time
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -134,7 +135,7 @@ func (k *Console) readForm(c echo.Context) (forms.Values, error) {
 		return forms.Values{}, malformed(err)
 	}
 	// What follows, such as a probe, may take longer than a body.
-	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // as in boundBody
+	httpx.FreeBody(c.Response())
 	form, err := forms.Parse(r.Header.Get(echo.HeaderContentType), body)
 	if errors.Is(err, forms.ErrMediaType) {
 		return forms.Values{}, refuse(http.StatusUnsupportedMediaType, "This is not a form", "The console takes forms as browsers send them: "+forms.MediaType+".")

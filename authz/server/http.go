@@ -11,6 +11,7 @@ import (
 
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/internal/httpx"
 )
 
 const maxBody = 64 << 10 // bytes; every request here is a small form or document
@@ -70,7 +71,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
-	s.boundBody(w, r)
+	httpx.BoundBody(w, r, s.bodyTime)
 	if strings.HasPrefix(r.URL.Path, s.prefix) {
 		h.Del("Cache-Control") // assets say themselves how long they live
 		s.assets.ServeHTTP(w, r)
@@ -102,8 +103,8 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 		s.writeError(w, r, err)
 		return
 	}
-	s.boundBody(w, r) // anew: the database may have taken its time
-	r.Body = http.MaxBytesReader(w, timedBody{r.Body, http.NewResponseController(w)}, maxBody)
+	httpx.BoundBody(w, r, s.bodyTime) // anew: the database may have taken its time
+	r.Body = http.MaxBytesReader(w, timedBody{r.Body, w}, maxBody)
 	req := request{handle: handle, issuer: issuer, browser: browserOf(r, issuer)}
 	endpoint.handle(w, r.WithContext(withRequest(r.Context(), req)))
 }
