@@ -159,6 +159,23 @@ func (db *DB) ForJob(ctx context.Context, tenantID, kind string) (Handle, error)
 	return Handle{tenant: tenant.ID, slug: tenant.Slug, name: tenant.Name, actor: Actor{Kind: "job", ID: kind}}, nil
 }
 
+// ForEveryTenant is ForJob for all tenants at once, in one query, for work that goes
+// through all of them.
+func (db *DB) ForEveryTenant(ctx context.Context, kind string) ([]Handle, error) {
+	var tenants []tenantRow
+	err := db.SystemRead(ctx, ReasonSnapshot, func(tx *Tx) error {
+		return tx.DB().Order("id").Find(&tenants).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tenants: %w", err)
+	}
+	out := make([]Handle, len(tenants))
+	for i, t := range tenants {
+		out[i] = Handle{tenant: t.ID, slug: t.Slug, name: t.Name, actor: Actor{Kind: "job", ID: kind}}
+	}
+	return out, nil
+}
+
 // newTenantHandle is for the one act that happens before anybody can be a member.
 func newTenantHandle(id, slug string, actor Actor) Handle {
 	return Handle{tenant: id, slug: slug, actor: actor}

@@ -178,25 +178,7 @@ type Tenant struct {
 
 // Handles lists every tenant with a handle, for the snapshot and for schedules.
 func (w *Workspaces) Handles(ctx context.Context) ([]tenancy.Handle, error) {
-	var keys []string
-	err := w.db.SystemRead(ctx, tenancy.ReasonSnapshot, func(tx *tenancy.Tx) error {
-		return tx.DB().Model(&tenantRow{}).Order("id").Pluck("id", &keys).Error
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list tenants: %w", err)
-	}
-	out := make([]tenancy.Handle, 0, len(keys))
-	for _, id := range keys {
-		h, err := w.db.ForJob(ctx, id, "snapshot")
-		if errs.Is(err, errs.NotFound) {
-			continue // deleted since
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, h)
-	}
-	return out, nil
+	return w.db.ForEveryTenant(ctx, "snapshot")
 }
 
 // Load reads one tenant with its origins, oldest first: the first is the
