@@ -3,6 +3,7 @@ package edge
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/emcy/gateway/edge/snapshot"
@@ -46,5 +47,7 @@ func (f *Front) serveMetadata(w http.ResponseWriter, r *http.Request, tenant *sn
 		return
 	}
 	w.Header().Set("Cache-Control", "max-age=60")
+	// Anybody can see by it whether two edges serve the same configuration.
+	w.Header().Set("Emcy-Generation", strconv.FormatUint(tenant.Generation, 10))
 	writeJSON(w, http.StatusOK, body)
 }

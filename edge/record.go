@@ -50,7 +50,7 @@ func (f *Front) begin(w http.ResponseWriter, r *http.Request, c call) *exchange 
 		ID:              "evt" + strings.TrimPrefix(requestID, "req"), // one random part serves both
 		At:              now,
 		RequestID:       requestID,
-		Generation:      c.snap.Generation,
+		Generation:      c.tenant.Generation,
 		UpstreamID:      c.edge.ID,
 		HTTPMethod:      cut(r.Method, maxEventShort),
 		ProtocolVersion: cut(headerValue(r.Header, mcpwire.HeaderProtocolVersion), maxEventShort),

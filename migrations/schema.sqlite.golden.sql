@@ -153,7 +153,7 @@ CREATE TABLE tenants (
   name       text not null,
   version    integer not null default 1,
   created_at datetime not null
-);
+, generation bigint not null default 1);
 CREATE TABLE token_families (
   tenant_id      text not null references tenants (id),
   id             text not null,

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -27,7 +29,10 @@ const ResyncTopic Topic = "resync"
 // Config gives the tenant of a config topic.
 func (t Topic) Config() (tenant string, ok bool) { return strings.CutPrefix(string(t), "config:") }
 
-const noticeChannel = "emcy"
+const (
+	noticeChannel = "emcy"
+	listenerName  = "emcy notices"
+)
 
 // Notices hands change notices to the parts of this process. On PostgreSQL they
 // arrive through LISTEN, so that one process hears the others; on SQLite they are
@@ -115,43 +120,75 @@ func (n *Notices) deliver(t Topic) {
 	}
 }
 
-// listen holds one connection for LISTEN. After a loss it reconnects and asks
-// everybody to read again, because notices of the gap are gone.
+const (
+	// beat is how often the listening connection is asked whether it still lives, and
+	// how long it may take to say so. A connection that a network swallowed gives no
+	// error of its own, and a revocation has to be heard within two seconds.
+	beat = 500 * time.Millisecond
+	// retry is the least time between two connections.
+	retry = time.Second
+)
+
+// listen holds one connection for LISTEN. After a loss it reconnects, at once the
+// first time, and asks everybody to read again, because notices of the gap are gone.
 func (n *Notices) listen(ctx context.Context, pool *pgxpool.Pool) {
 	defer close(n.done)
-	const retry = time.Second
 	for ctx.Err() == nil {
+		next := time.NewTimer(retry)
 		err := n.listenOnce(ctx, pool)
 		if ctx.Err() != nil {
+			next.Stop()
 			return
 		}
 		n.log.WarnContext(ctx, "change notices interrupted, reconnecting", "error", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(retry):
+		case <-next.C:
 		}
+		next.Stop()
 	}
 }
 
 func (n *Notices) listenOnce(ctx context.Context, pool *pgxpool.Pool) error {
-	conn, err := pool.Acquire(ctx)
+	// A connection of its own: it keeps its LISTEN, so it must not come from the pool or go back to it.
+	raw, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
 	if err != nil {
 		return err
 	}
-	// The connection keeps its LISTEN, so it must not go back to the pool.
-	raw := conn.Hijack()
-	defer func() { _ = raw.Close(context.WithoutCancel(ctx)) }()
-	if _, err := raw.Exec(ctx, "listen "+noticeChannel); err != nil {
-		return err
+	defer hangUp(ctx, raw)
+	// The name is for whoever looks at pg_stat_activity.
+	for _, statement := range []string{"set application_name = '" + listenerName + "'", "listen " + noticeChannel} {
+		if _, err := raw.Exec(ctx, statement); err != nil {
+			return err
+		}
 	}
 	n.deliver(ResyncTopic)
 	for {
-		msg, err := raw.WaitForNotification(ctx)
-		if err != nil {
+		msg, err := within(ctx, raw.WaitForNotification)
+		switch {
+		case err == nil:
+			n.deliver(Topic(msg.Payload))
+		case ctx.Err() != nil || !pgconn.Timeout(err):
 			return err
+		default:
+			if _, err := within(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, raw.Ping(ctx) }); err != nil {
+				return err
+			}
 		}
-		n.deliver(Topic(msg.Payload))
 	}
+}
+
+func within[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, beat)
+	defer cancel()
+	return do(ctx)
+}
+
+// hangUp closes the connection without waiting for a server that may be gone.
+func hangUp(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), beat)
+	defer cancel()
+	_ = conn.Close(ctx)
 }
 
 func (n *Notices) close() {

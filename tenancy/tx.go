@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,26 @@ func (tx *Tx) Now() time.Time { return tx.db.clock.Now() }
 
 // Notify sends a notice of this topic when, and only when, the transaction commits.
 func (tx *Tx) Notify(t Topic) { tx.topics = append(tx.topics, string(t)) }
+
+// countChanges moves on the generation of every tenant whose edge configuration
+// this transaction changed. It is the last statement before the notices, because
+// it locks the tenant's row until the end.
+func (tx *Tx) countChanges() error {
+	statement := "update tenants set generation = generation + 1 where id = ?"
+	if tx.db.pool != nil {
+		statement = "update tenants set generation = generation + 1 where id = $1"
+	}
+	for i, topic := range tx.topics {
+		tenant, ok := Topic(topic).Config()
+		if !ok || slices.Contains(tx.topics[:i], topic) {
+			continue
+		}
+		if _, err := tx.stx.ExecContext(tx.ctx, statement, tenant); err != nil {
+			return translate(fmt.Errorf("count a change of tenant %s: %w", tenant, err))
+		}
+	}
+	return nil
+}
 
 // SQL is the open transaction for the queue on SQLite. Only package jobs may use it.
 func (tx *Tx) SQL() *sql.Tx { return tx.stx }
@@ -139,6 +160,9 @@ func (db *DB) run(ctx context.Context, sc scope, h Handle, readOnly bool, fn fun
 	tx := &Tx{db: db, gdb: gdb, conn: conn, stx: stx, ctx: marked, handle: h}
 	if err := fn(tx); err != nil {
 		return translate(err)
+	}
+	if err := tx.countChanges(); err != nil {
+		return err
 	}
 	if db.pool != nil {
 		for _, topic := range tx.topics {

@@ -215,7 +215,7 @@ func build(tx *tenancy.Tx) (*snapshot.Tenant, error) {
 		return nil, err
 	}
 	out := &snapshot.Tenant{
-		ID: t.ID, Slug: t.Slug, Name: t.Name, Issuer: t.Origins[0], Origins: t.Origins,
+		ID: t.ID, Slug: t.Slug, Name: t.Name, Generation: t.Generation, Issuer: t.Origins[0], Origins: t.Origins,
 		Keys: map[string]*ecdsa.PublicKey{}, Signer: snapshot.Signer{KID: keys.ActiveKID, Key: keys.Active},
 		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{},
 	}

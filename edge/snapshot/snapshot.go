@@ -16,6 +16,9 @@ type Tenant struct {
 	ID   string
 	Slug string
 	Name string
+	// Generation is the tenant's configuration that this is. It is in every usage event, and the same number means the
+	// same configuration in every process.
+	Generation uint64
 	// Issuer is the canonical origin, without a trailing slash.
 	Issuer string
 	// Origins are all origins that lead here, the issuer among them.
@@ -64,9 +67,9 @@ type Header struct {
 
 // Snapshot is one published state.
 type Snapshot struct {
-	// Generation grows with every publication; it is in every usage event.
-	Generation uint64
-	BuiltAt    time.Time
+	// Edition counts this process's publications.
+	Edition uint64
+	BuiltAt time.Time
 	tenants    map[string]*Tenant // by id
 	origins    map[string]*Tenant
 }
@@ -88,7 +91,7 @@ type Store struct {
 	changed chan struct{}
 }
 
-// NewStore starts with an empty snapshot of generation 0.
+// NewStore starts with an empty snapshot.
 func NewStore() *Store {
 	s := &Store{changed: make(chan struct{})}
 	s.current.Store(&Snapshot{})
@@ -136,7 +139,7 @@ func (s *Store) publish(at time.Time, change func(map[string]*Tenant) map[string
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.current.Load()
-	next := &Snapshot{Generation: now.Generation + 1, BuiltAt: at, tenants: change(now.tenants)}
+	next := &Snapshot{Edition: now.Edition + 1, BuiltAt: at, tenants: change(now.tenants)}
 	next.origins = make(map[string]*Tenant, len(next.tenants))
 	for _, t := range next.tenants {
 		for _, origin := range t.Origins {

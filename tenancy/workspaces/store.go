@@ -5,11 +5,13 @@ import (
 )
 
 type tenantRow struct {
-	ID        string
-	Slug      string
-	Name      string
-	Version   int64
-	CreatedAt time.Time
+	ID      string
+	Slug    string
+	Name    string
+	Version int64
+	// Generation is counted by the gate with every change of the edge's configuration.
+	Generation uint64
+	CreatedAt  time.Time
 }
 
 func (tenantRow) TableName() string { return "tenants" }

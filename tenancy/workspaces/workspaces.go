@@ -174,6 +174,8 @@ type Tenant struct {
 	Slug    string
 	Name    string
 	Origins []string
+	// Generation counts the changes of what the edge serves; every process reads the same number.
+	Generation uint64
 }
 
 // Handles lists every tenant with a handle, for the snapshot and for schedules.
@@ -192,7 +194,7 @@ func Load(tx *tenancy.Tx) (Tenant, error) {
 	if err := tx.DB().Order("created_at, origin").Find(&origins).Error; err != nil {
 		return Tenant{}, fmt.Errorf("load origins: %w", err)
 	}
-	out := Tenant{ID: t.ID, Slug: t.Slug, Name: t.Name}
+	out := Tenant{ID: t.ID, Slug: t.Slug, Name: t.Name, Generation: t.Generation}
 	for _, o := range origins {
 		out.Origins = append(out.Origins, o.Origin)
 	}

@@ -65,7 +65,7 @@ func TestCreate(t *testing.T) {
 				After: `{"name":"Acme Inc.","origin":"https://acme.mcp.test","slug":"acme"}`,
 			}}, entries)
 			loaded, err := workspaces.Load(tx)
-			require.Equal(t, workspaces.Tenant{ID: made.ID, Slug: "acme", Name: "Acme Inc.", Origins: []string{"https://acme.mcp.test"}}, loaded)
+			require.Equal(t, workspaces.Tenant{ID: made.ID, Slug: "acme", Name: "Acme Inc.", Origins: []string{"https://acme.mcp.test"}, Generation: 1}, loaded)
 			return err
 		}))
 

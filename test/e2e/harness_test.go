@@ -165,6 +165,8 @@ type gateway struct {
 	Console string
 	// Log is the file with everything that the process wrote.
 	Log string
+	// Database is the URL of its PostgreSQL database, "" where it uses SQLite.
+	Database string
 
 	binary string
 	env    []string
@@ -200,9 +202,16 @@ func newGateway(t *testing.T, db database, edgePorts []int, settings ...string) 
 	}
 	if db == postgres {
 		nothing := func(context.Context, string) error { return nil }
-		g.env = append(g.env, "EMCY_DATABASE_URL="+dbtest.Postgres(t, "e2e-empty", nothing))
+		g.Database = dbtest.Postgres(t, "e2e-empty", nothing)
+		g.env = append(g.env, "EMCY_DATABASE_URL="+g.Database)
 	}
+	g.serve(t)
+	return g
+}
 
+// serve starts the process until the end of the test.
+func (g *gateway) serve(t *testing.T) {
+	t.Helper()
 	t.Cleanup(func() {
 		g.stop(t)
 		if t.Failed() {
@@ -210,7 +219,6 @@ func newGateway(t *testing.T, db database, edgePorts []int, settings ...string) 
 		}
 	})
 	g.start(t)
-	return g
 }
 
 // start starts the process and waits until it says that it serves.

@@ -37,7 +37,7 @@ func TestKillAtAnyMoment(t *testing.T) {
 			require.NoError(t, ada.CreateWorkspace(ctx, "Acme Works", "acme"))
 			runtime, err := ada.AddRuntime(ctx, "acme", httpflow.RuntimeForm{Name: "Todos", Slug: "todos", URL: up.URL()})
 			require.NoError(t, err)
-			calling, seen := connected(t, ada, runtime), &lastRequest{}
+			calling, seen := connected(t, ada, runtime), &lastRequest{through: http.DefaultTransport}
 			calling.HTTP.Transport = seen
 			refreshing := connected(t, ada, runtime)
 
@@ -125,10 +125,13 @@ func until(stop <-chan struct{}, do func()) {
 
 // lastRequest remembers the request id of the latest answer. It is used by one
 // goroutine.
-type lastRequest struct{ id string }
+type lastRequest struct {
+	through http.RoundTripper
+	id      string
+}
 
 func (l *lastRequest) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := l.through.RoundTrip(r)
 	if err == nil {
 		l.id = resp.Header.Get("X-Request-Id")
 	}

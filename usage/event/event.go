@@ -22,7 +22,7 @@ type Event struct {
 	ID              string
 	At              time.Time
 	RequestID       string
-	Generation      uint64 // of the snapshot that decided
+	Generation      uint64 // of the tenant's configuration that decided
 	UpstreamID      string
 	ClientID        string // empty where no token was accepted, as is Subject
 	Subject         string

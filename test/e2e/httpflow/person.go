@@ -174,6 +174,14 @@ func (p *Person) Probe(ctx context.Context, runtime *Runtime) (*Page, error) {
 	return found, nil
 }
 
+// RemoveRuntime takes a runtime out of its workspace.
+func (p *Person) RemoveRuntime(ctx context.Context, runtime *Runtime) error {
+	if _, err := p.fill(ctx, runtime.path("/remove"), map[string][]string{"confirm": {runtime.Slug}}); err != nil {
+		return fmt.Errorf("remove runtime: %w", err)
+	}
+	return nil
+}
+
 // Page opens a page of the console; anything but a page is an error, and so is
 // being sent to sign in.
 func (p *Person) Page(ctx context.Context, path string) (*Page, error) {
