@@ -151,7 +151,7 @@ func (b *bundle) tenant(id, name, origin string, key *ecdsa.PrivateKey) *snapsho
 	target, err := url.Parse(b.upstream.URL + "/base/mcp?v=1")
 	require.NoError(b.t, err)
 	return &snapshot.Tenant{
-		ID: id, Slug: name, Name: name, Issuer: origin, Origins: []string{origin},
+		ID: id, Slug: name, Name: name, Generation: 1, Issuer: origin, Origins: []string{origin},
 		Keys:   map[string]*ecdsa.PublicKey{"k-" + name: &key.PublicKey},
 		Signer: snapshot.Signer{KID: "k-" + name, Key: key},
 		Edges: map[string]*snapshot.Edge{slug: {

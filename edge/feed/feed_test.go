@@ -175,7 +175,7 @@ func TestChangesArePublished(t *testing.T) {
 		before := b.store.Load()
 		u := b.runtime(t, a, "files")
 		b.until(t, "a new runtime", func(s *snapshot.Snapshot) bool { return b.edges(s, a)["files"] != nil })
-		require.Greater(t, b.store.Load().Generation, before.Generation)
+		require.Greater(t, b.store.Load().Edition, before.Edition)
 		require.Empty(t, b.edges(before, a), "what was published does not change")
 
 		other := b.tenant(t, "beta")
@@ -273,9 +273,9 @@ func TestStartAndStop(t *testing.T) {
 		require.NoError(t, b.feed.Start(t.Context()))
 		b.feed.Stop()
 		b.feed.Stop()
-		generation := b.store.Load().Generation
+		generation := b.store.Load().Edition
 		b.runtime(t, a, "files")
-		require.Equal(t, generation, b.store.Load().Generation)
+		require.Equal(t, generation, b.store.Load().Edition)
 		require.NotNil(t, b.store.Load().ByID(a.Tenant()), "the last snapshot stays")
 	})
 }
@@ -290,7 +290,7 @@ func TestStartNeedsTheDatabase(t *testing.T) {
 	empty := New(read, workspaces.New(read, workspaces.Placement{}, server.CreateKey), b.store, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, empty.Start(t.Context()), "load the first snapshot", "a database without tables")
 	empty.Stop()
-	require.Zero(t, b.store.Load().Generation)
+	require.Zero(t, b.store.Load().Edition)
 }
 
 // second opens the same database as another node would.
@@ -306,7 +306,7 @@ func (b *bundle) second(t *testing.T) gate {
 func (b *bundle) listeners(t *testing.T) []int32 {
 	t.Helper()
 	pool, _ := b.DB.Native()
-	rows, err := pool.Query(t.Context(), "select pid from pg_stat_activity where datname = current_database() and query = 'listen emcy'")
+	rows, err := pool.Query(t.Context(), "select pid from pg_stat_activity where datname = current_database() and application_name = 'emcy notices' and query like any (array['listen%', '-- ping'])")
 	require.NoError(t, err)
 	defer rows.Close()
 	var out []int32

@@ -70,8 +70,8 @@ type Snapshot struct {
 	// Edition counts this process's publications.
 	Edition uint64
 	BuiltAt time.Time
-	tenants    map[string]*Tenant // by id
-	origins    map[string]*Tenant
+	tenants map[string]*Tenant // by id
+	origins map[string]*Tenant
 }
 
 // ByOrigin finds the tenant of an origin (scheme, lower-case host, port unless it
