@@ -7,6 +7,13 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=$ROOT/.cache
 mkdir -p "$CACHE"
 
+# NODE22 is where scripts/setup puts Node.js 22 or newer, for programs that do not
+# run on less: the conformance suite and the MCP Inspector. Programs that start
+# "node" by themselves need its folder first in the PATH. The rest runs on
+# whatever node_works finds.
+# shellcheck disable=SC2034 # for the scripts that source this
+NODE22=$CACHE/node22/bin/node
+
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -36,6 +43,12 @@ apt_install() {
 		{ tail -n 20 "$CACHE/apt.log" >&2; die "apt-get install $* failed"; }
 }
 
+# node_is MAJOR PROGRAM: is it a Node.js of this version or newer, and does it run here?
+node_is() {
+	command -v "$2" >/dev/null 2>&1 &&
+		"$2" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= Number(process.argv[1]) ? 0 : 1)' "$1" >/dev/null 2>&1
+}
+
 # node_works puts this clone's own Node.js, where it has one, before any other
 # in the PATH and tells whether node is new enough for the browser driver.
 node_works() {
@@ -43,6 +56,5 @@ node_works() {
 		PATH=$CACHE/node/bin:$PATH
 		export PATH
 	fi
-	command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 &&
-		node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' >/dev/null 2>&1
+	command -v npm >/dev/null 2>&1 && node_is 20 node
 }

@@ -108,6 +108,11 @@ func countGoTest(p *goPackage, e goEvent, show io.Writer) {
 	switch e.Action {
 	case "pass":
 		p.passed++
+		for _, line := range p.output[e.Test] {
+			if m := reportLine.FindStringSubmatch(line); m != nil {
+				fmt.Fprintln(show, "     ", strings.TrimSpace(m[1]))
+			}
+		}
 	case "fail":
 		p.failed++
 		fmt.Fprintf(show, "--- FAIL: %s %s\n", e.Package, e.Test)
@@ -144,6 +149,9 @@ func finishGoPackage(sum *tally, p *goPackage, builds map[string][]string, e goE
 }
 
 var turnLine = regexp.MustCompile(`^=== (RUN|PAUSE|CONT|NAME) `)
+
+// reportLine is what a test logs for everybody to see, also where it passes.
+var reportLine = regexp.MustCompile(`^\s+\S+\.go:\d+: report: (.*)`)
 
 var skipLine = regexp.MustCompile(`^\s+\S+\.go:\d+: (.*)`)
 
@@ -219,6 +227,21 @@ func countNode(output io.Reader, show io.Writer) (tally, error) {
 	if sum.failed > 0 || sum.passed == 0 {
 		fmt.Fprintln(show, strings.Join(all, "\n"))
 	}
+	return sum, err
+}
+
+// countFuzz reads the lines of scripts/fuzz, one for each target.
+func countFuzz(output io.Reader, show io.Writer) (tally, error) {
+	var sum tally
+	err := eachLine(output, func(line string) {
+		fmt.Fprintln(show, line)
+		switch {
+		case strings.HasPrefix(line, "ok    Fuzz"):
+			sum.passed++
+		case strings.HasPrefix(line, "FAIL  "):
+			sum.failed++
+		}
+	})
 	return sum, err
 }
 

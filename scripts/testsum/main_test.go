@@ -17,6 +17,8 @@ func TestCountGo(t *testing.T) {
 {"Action":"start","Package":"a"}
 {"Action":"run","Package":"a","Test":"TestOne"}
 {"Action":"run","Package":"a","Test":"TestOne/sub"}
+{"Action":"output","Package":"a","Test":"TestOne/sub","Output":"    a_test.go:3: said in passing\n"}
+{"Action":"output","Package":"a","Test":"TestOne/sub","Output":"    a_test.go:4: report: 30/30 required\n"}
 {"Action":"pass","Package":"a","Test":"TestOne/sub"}
 {"Action":"pass","Package":"a","Test":"TestOne"}
 {"Action":"run","Package":"a","Test":"TestSkipped"}
@@ -41,6 +43,8 @@ go: the command itself says something
 	require.Contains(t, show.String(), "undefined: x")
 	require.Contains(t, show.String(), "go: the command itself")
 	require.NotContains(t, show.String(), "TestOne")
+	require.Contains(t, show.String(), " 30/30 required\n", "what a test reports")
+	require.NotContains(t, show.String(), "said in passing")
 }
 
 func TestCountUnittest(t *testing.T) {
@@ -65,6 +69,14 @@ func TestCountNode(t *testing.T) {
 	sum, err := countNode(strings.NewReader("not ok 1 - x\n# tests 4\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 0\n# todo 0\n"), io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, tally{passed: 2, failed: 2}, sum)
+}
+
+func TestCountFuzz(t *testing.T) {
+	t.Parallel()
+
+	sum, err := countFuzz(strings.NewReader("ok    FuzzA in a: 5000x, 1 s\n--- FAIL: FuzzB\nok    a test's own line\nFAIL  FuzzB in b\nFAIL  c does not build\n"), io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, tally{passed: 1, failed: 2}, sum)
 }
 
 func TestRun(t *testing.T) {

@@ -28,6 +28,7 @@ func suites(root string) []suite {
 		{name: "vet", command: []string{"go", "vet", "-tags", "e2e", "./..."}, count: countExit, check: true},
 		{name: "generated files", command: []string{"scripts/verify"}, count: countExit, check: true},
 		{name: "go", command: []string{"go", "test", "-json", "./..."}, count: countGo},
+		{name: "fuzz", command: []string{"scripts/fuzz", "--short"}, count: countFuzz},
 		{
 			name: "sdk/python", present: "sdk/python", needs: []string{"python"},
 			command: []string{python, "-m", "unittest", "discover", "-s", "sdk/python/tests"}, count: countUnittest,
