@@ -1,8 +1,9 @@
 // Package jobs is the queue: the only importer of River's client. It owns the
 // workers, the schedules, and the insert that shares a change's transaction.
 //
-//	upstreams.probe      asked for when a runtime is added or changed
-//	upstreams.probe_all  every half hour: asks for a probe of every runtime
+//	upstreams.probe      asked for when a runtime is added or changed, and when it is
+//	                     due; syncs its tool snapshot
+//	upstreams.probe_all  every minute: asks for a probe of every runtime that is due
 //	maintenance.sweep    every hour: deletes what has expired
 //
 // A job's arguments are ids only. Workers are thin: they mint the tenant's handle

@@ -21,13 +21,14 @@ import (
 
 // Work is what the jobs call. Every field is required before Start.
 type Work struct {
-	Probe    func(ctx context.Context, h tenancy.Handle, upstreamID string) error
+	Probe func(ctx context.Context, h tenancy.Handle, upstreamID string) error
+	// ProbeAll asks for a probe of the runtimes that are due.
 	ProbeAll func(ctx context.Context) error
 	Sweep    func(ctx context.Context) error
 }
 
 const (
-	probeEvery  = 30 * time.Minute
+	claimEvery  = time.Minute
 	sweepEvery  = time.Hour
 	maxWorkers  = 10
 	jobTimeout  = time.Minute
@@ -72,7 +73,7 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: rescueAfter,
 		PeriodicJobs: []*river.PeriodicJob{
-			periodic(probeEvery, probeAllArgs{}),
+			periodic(claimEvery, probeAllArgs{}),
 			periodic(sweepEvery, sweepArgs{}),
 		},
 	}

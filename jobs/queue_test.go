@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -179,6 +180,43 @@ func TestARuntimeIsProbedByItsJob(t *testing.T) {
 			}
 			return n == 2
 		})
+	})
+}
+
+// TestADueRuntimeIsAskedForOnce: across tenants, with the rights of the system role, and not while it waits.
+func TestADueRuntimeIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
+		q := newQueue(t, env)
+		out := outbound.Config{AllowPrivate: true}
+		registry := upstreams.New(env.DB, outbound.New(out), probe.New(probe.Config{Outbound: out, Clock: env.Clock}), revoker{}, q)
+		for _, slug := range []string{"alpha", "beta"} {
+			_, err := registry.Create(t.Context(), tenancytest.Tenant(t, env, slug), upstreams.Input{Name: "Files", Slug: "files", URL: "http://127.0.0.1:9/mcp"})
+			require.NoError(t, err)
+		}
+		env.Clock.Advance(time.Hour)
+		for range 2 {
+			require.NoError(t, registry.ProbeDue(t.Context()))
+		}
+		require.Len(t, ofKind(listJobs(t, env), "upstreams.probe"), 2, "the first probes still wait")
+		w := newWork()
+		work := w.jobs()
+		work.ProbeAll = func(context.Context) error { return nil }
+		start(t, q, work)
+		done := func(n int) func() bool {
+			return func() bool {
+				completed := 0
+				for _, j := range ofKind(listJobs(t, env), "upstreams.probe") {
+					if j.State == "completed" {
+						completed++
+					}
+				}
+				return completed == n
+			}
+		}
+		eventually(t, "both are probed", done(2))
+		require.NoError(t, registry.ProbeDue(t.Context()))
+		eventually(t, "and both again", done(4))
 	})
 }
 

@@ -168,6 +168,61 @@ CREATE TABLE token_families (
   revoked_reason text not null default '',
   primary key (tenant_id, id)
 );
+CREATE TABLE upstream_probes (
+  tenant_id   text not null references tenants (id),
+  upstream_id text not null,
+  id          text not null,
+  version     integer not null,
+  steps       text not null default '[]',
+  started_at  datetime not null,
+  finished_at datetime,
+  primary key (tenant_id, upstream_id),
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
+);
+CREATE TABLE upstream_tool_changes (
+  tenant_id   text not null references tenants (id),
+  id          text not null,
+  upstream_id text not null,
+  tool_id     text not null,
+  kind        text not null check (kind in ('added', 'changed', 'removed')),
+  revision    integer not null,
+  old_hash    text not null,
+  new_hash    text not null,
+  at          datetime not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, upstream_id, tool_id) references upstream_tools (tenant_id, upstream_id, id) on delete cascade
+);
+CREATE TABLE upstream_tool_definitions (
+  tenant_id   text not null references tenants (id),
+  upstream_id text not null,
+  hash        text not null,
+  definition  text not null,
+  bytes       integer not null,
+  primary key (tenant_id, upstream_id, hash),
+  foreign key (tenant_id, upstream_id) references upstream_tool_lists (tenant_id, upstream_id) on delete cascade
+);
+CREATE TABLE upstream_tool_lists (
+  tenant_id   text not null references tenants (id),
+  upstream_id text not null,
+  revision    integer not null,
+  created_at  datetime not null,
+  synced_at   datetime not null,
+  primary key (tenant_id, upstream_id),
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
+);
+CREATE TABLE upstream_tools (
+  tenant_id     text not null references tenants (id),
+  upstream_id   text not null,
+  id            text not null,
+  name          text not null,
+  hash          text not null,
+  hints         integer not null,
+  first_seen_at datetime not null,
+  changed_at    datetime not null,
+  removed_at    datetime,
+  primary key (tenant_id, upstream_id, id),
+  foreign key (tenant_id, upstream_id) references upstream_tool_lists (tenant_id, upstream_id) on delete cascade
+);
 CREATE TABLE upstreams (
   tenant_id            text not null references tenants (id),
   id                   text not null,
@@ -224,4 +279,6 @@ CREATE INDEX members_account on members (account_id);
 CREATE INDEX tenant_origins_tenant on tenant_origins (tenant_id);
 CREATE INDEX token_families_revoked on token_families (tenant_id, revoked_at) where revoked_at is not null;
 CREATE INDEX token_families_subject on token_families (tenant_id, subject);
+CREATE INDEX upstream_tool_changes_tool on upstream_tool_changes (tenant_id, upstream_id, tool_id);
+CREATE INDEX upstreams_probed on upstreams (probed_at);
 CREATE INDEX usage_events_upstream on usage_events (tenant_id, upstream_id, id);

@@ -194,6 +194,11 @@ func TestGates(t *testing.T) {
 		require.Equal(t, "owner", string(role))
 		_, err = env.DB.Role(ctx, a, b.Actor().ID)
 		require.True(t, errs.Is(err, errs.NotFound))
+		require.NoError(t, env.DB.Read(ctx, a, func(tx *tenancy.Tx) error {
+			members, err := tx.MembersAmong([]string{a.Actor().ID, b.Actor().ID, "acc_unknown", a.Actor().ID})
+			require.Equal(t, []string{a.Actor().ID}, members)
+			return err
+		}))
 	})
 }
 

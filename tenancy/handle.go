@@ -130,6 +130,15 @@ func (tx *Tx) IsMember(accountID string) (bool, error) {
 	return err == nil, err
 }
 
+// MembersAmong gives those of the accounts that belong to the transaction's tenant.
+func (tx *Tx) MembersAmong(accountIDs []string) ([]string, error) {
+	var members []string
+	if err := tx.DB().Model(&memberRow{}).Where("account_id IN ?", accountIDs).Pluck("account_id", &members).Error; err != nil {
+		return nil, fmt.Errorf("read members: %w", translate(err))
+	}
+	return members, nil
+}
+
 // ForOrigin is the gate of a tenant's public side: the tenant that owns the
 // origin (scheme, host, port). Unknown is NotFound.
 func (db *DB) ForOrigin(ctx context.Context, origin string) (Handle, error) {

@@ -2,6 +2,8 @@ package tenancy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +21,10 @@ type keyring struct {
 type tenantKeys struct {
 	active   *seal.Key
 	versions map[uint32]*seal.Key
+	// envelopes are made once per purpose: who keeps what came out of one can ask
+	// whether it is still the same.
+	mu        sync.Mutex
+	envelopes map[string]*seal.Envelope
 }
 
 type tenantKeyRow struct {
@@ -47,7 +53,7 @@ func (k *keyring) of(tx *Tx) (*tenantKeys, error) {
 	if err := tx.DB().Order("version").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read data keys: %w", err)
 	}
-	keys = &tenantKeys{versions: map[uint32]*seal.Key{}}
+	keys = &tenantKeys{versions: map[uint32]*seal.Key{}, envelopes: map[string]*seal.Envelope{}}
 	for _, row := range rows {
 		key, err := k.kek.Unwrap(tx.Tenant(), row.Version, row.Wrapped)
 		if err != nil {
@@ -118,4 +124,28 @@ func (tx *Tx) MAC(label string, parts ...string) ([32]byte, error) {
 		return [32]byte{}, err
 	}
 	return keys.active.MAC(label, parts...), nil
+}
+
+// Envelope seals values that leave the house and come back, for one purpose, under
+// keys derived from the tenant's data keys. It outlives the transaction.
+func (tx *Tx) Envelope(purpose string) (*seal.Envelope, error) {
+	keys, err := tx.db.keys.of(tx)
+	if err != nil {
+		return nil, err
+	}
+	return keys.envelope(purpose)
+}
+
+func (k *tenantKeys) envelope(purpose string) (*seal.Envelope, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e := k.envelopes[purpose]; e != nil {
+		return e, nil
+	}
+	e, err := seal.NewEnvelope(purpose, k.active, slices.Collect(maps.Values(k.versions))...)
+	if err != nil {
+		return nil, err
+	}
+	k.envelopes[purpose] = e
+	return e, nil
 }

@@ -23,6 +23,9 @@ func ConfigTopic(tenant string) Topic { return Topic("config:" + tenant) }
 // EventsTopic says that a tenant has new usage events.
 func EventsTopic(tenant string) Topic { return Topic("events:" + tenant) }
 
+// ProbesTopic says that a probe of one of a tenant's runtimes got further.
+func ProbesTopic(tenant string) Topic { return Topic("probes:" + tenant) }
+
 // ResyncTopic says that notices may have been lost: read everything again.
 const ResyncTopic Topic = "resync"
 
@@ -121,10 +124,14 @@ func (n *Notices) deliver(t Topic) {
 }
 
 const (
-	// beat is how often the listening connection is asked whether it still lives, and
-	// how long it may take to say so. A connection that a network swallowed gives no
-	// error of its own, and a revocation has to be heard within two seconds.
-	beat = 500 * time.Millisecond
+	// beat is how long nothing may be heard before the listening connection is asked
+	// whether it still lives, and patience how long it may take to say so. A connection
+	// that a network swallowed gives no error of its own, and a revocation has to be
+	// heard within two seconds.
+	beat     = 500 * time.Millisecond
+	patience = time.Second
+	// connecting is how long a new connection may take.
+	connecting = 5 * time.Second
 	// retry is the least time between two connections.
 	retry = time.Second
 )
@@ -151,42 +158,45 @@ func (n *Notices) listen(ctx context.Context, pool *pgxpool.Pool) {
 
 func (n *Notices) listenOnce(ctx context.Context, pool *pgxpool.Pool) error {
 	// A connection of its own: it keeps its LISTEN, so it must not come from the pool or go back to it.
-	raw, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
+	raw, err := within(ctx, connecting, func(ctx context.Context) (*pgx.Conn, error) {
+		return pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
+	})
 	if err != nil {
 		return err
 	}
 	defer hangUp(ctx, raw)
 	// The name is for whoever looks at pg_stat_activity.
 	for _, statement := range []string{"set application_name = '" + listenerName + "'", "listen " + noticeChannel} {
-		if _, err := raw.Exec(ctx, statement); err != nil {
+		_, err := within(ctx, patience, func(ctx context.Context) (pgconn.CommandTag, error) { return raw.Exec(ctx, statement) })
+		if err != nil {
 			return err
 		}
 	}
 	n.deliver(ResyncTopic)
 	for {
-		msg, err := within(ctx, raw.WaitForNotification)
+		msg, err := within(ctx, beat, raw.WaitForNotification)
 		switch {
 		case err == nil:
 			n.deliver(Topic(msg.Payload))
 		case ctx.Err() != nil || !pgconn.Timeout(err):
 			return err
 		default:
-			if _, err := within(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, raw.Ping(ctx) }); err != nil {
+			if _, err := within(ctx, patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, raw.Ping(ctx) }); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func within[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, beat)
+func within[T any](ctx context.Context, d time.Duration, do func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	return do(ctx)
 }
 
 // hangUp closes the connection without waiting for a server that may be gone.
 func hangUp(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), beat)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	_ = conn.Close(ctx)
 }

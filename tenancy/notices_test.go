@@ -144,9 +144,9 @@ func TestASwallowedListenerIsNoticed(t *testing.T) {
 			"select count(*) from pg_stat_activity where datname = current_database() and application_name = 'emcy notices'").Scan(&n))
 		return n
 	}
-	require.Eventually(t, func() bool { return listeners() == 2 }, 10*time.Second, 10*time.Millisecond, "this node and the test's own")
+	require.Eventually(t, func() bool { return listeners() == 2 }, 30*time.Second, 10*time.Millisecond, "this node and the test's own")
 	resynced() // what the start said
 
 	between.swallow()
-	require.Eventually(t, resynced, 10*time.Second, 10*time.Millisecond, "it listens on a connection that lives")
+	require.Eventually(t, resynced, 30*time.Second, 10*time.Millisecond, "it listens on a connection that lives")
 }

@@ -30,6 +30,7 @@ const (
 	ReasonCheckKeys     Reason = "check the wrapping key at start"
 	ReasonSweep         Reason = "delete what has expired"
 	ReasonUsage         Reason = "store usage events of many tenants in one batch"
+	ReasonProbeDue      Reason = "find runtimes that are due for a probe"
 )
 
 // Tx is an open transaction of one tenant, or of the system. It is valid inside

@@ -76,6 +76,17 @@ func byID(tx *tenancy.Tx, id string) (upstreamRow, error) {
 	return row, err
 }
 
+// lockByID is byID for a probe's begin and end. Both take the runtime before what hangs on it, so that neither waits for
+// the other in a circle. A runtime that is gone is the zero row.
+func lockByID(tx *tenancy.Tx, id string) (upstreamRow, error) {
+	var rows []upstreamRow
+	err := tx.DB().Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", id).Find(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return upstreamRow{}, err
+	}
+	return rows[0], nil
+}
+
 // headers opens the static headers of a row, in the order of their names.
 func (r upstreamRow) headers(tx *tenancy.Tx) ([]Header, error) {
 	plain, err := tx.Open(table, "headers", r.ID, r.Headers)
@@ -148,6 +159,8 @@ func (r upstreamRow) upstream(tx *tenancy.Tx) (Upstream, error) {
 		if err := json.Unmarshal([]byte(r.Report), &report); err != nil {
 			return Upstream{}, fmt.Errorf("read report of %s: %w", r.ID, err)
 		}
+		// A report from before there was a snapshot has the tools in it.
+		report = report.WithoutTools()
 		u.Report = &report
 	}
 	return u, nil

@@ -21,6 +21,7 @@ func TestEveryMethodAsAAsBThenA(t *testing.T) {
 		ctx := t.Context()
 		up := runtime(t)
 		var id string
+		var run upstreams.ProbeRun
 		version := int64(1)
 		acts := map[string]func(ctx context.Context, h tenancy.Handle) (any, error){
 			"Get": func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.Get(ctx, h, "files") },
@@ -30,6 +31,16 @@ func TestEveryMethodAsAAsBThenA(t *testing.T) {
 			},
 			"Probe":     func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.Probe(ctx, h, "files") },
 			"ProbeByID": func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.ProbeByID(ctx, h, id) },
+			"BeginProbe": func(ctx context.Context, h tenancy.Handle) (any, error) {
+				return b.registry.BeginProbe(ctx, h, "files", true)
+			},
+			"RunProbe":  func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.RunProbe(ctx, h, run) },
+			"Progress":  func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.Progress(ctx, h, id) },
+			"SyncTools": func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.SyncTools(ctx, h, "files") },
+			"Tools":     func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.Tools(ctx, h, "files") },
+			"Tool": func(ctx context.Context, h tenancy.Handle) (any, error) {
+				return b.registry.Tool(ctx, h, "files", upstreams.ToolID("echo"))
+			},
 			"RotateSecret": func(ctx context.Context, h tenancy.Handle) (any, error) {
 				return nil, b.registry.RotateSecret(ctx, h, "files")
 			},
@@ -44,18 +55,24 @@ func TestEveryMethodAsAAsBThenA(t *testing.T) {
 				return u, err
 			},
 		}
-		// These two find nothing where there is nothing, which is not an error.
-		others := map[string]bool{"Create": true, "List": true}
+		// These find nothing where there is nothing, which is not an error; the last is nobody's act.
+		others := map[string]bool{"Create": true, "List": true, "ProbeDue": true}
 		kind := reflect.TypeOf(b.registry)
 		for i := range kind.NumMethod() {
 			name := kind.Method(i).Name
 			require.True(t, acts[name] != nil || others[name], "%s has no entry here", name)
 		}
 
-		for _, name := range []string{"Get", "Setup", "Probe", "ProbeByID", "Update", "RotateSecret", "HideSecret", "Remove"} {
+		for _, name := range []string{"Get", "Setup", "Probe", "ProbeByID", "BeginProbe", "RunProbe", "Progress", "SyncTools", "Tools", "Tool", "Update", "RotateSecret", "HideSecret", "Remove"} {
 			u := b.create(t, b.a, input("files", up.URL(), "X-Key", "canary-a"))
 			id, version = u.ID, u.Version
+			_, err := b.registry.Probe(ctx, b.a, "files")
+			require.NoError(t, err)
+			u = b.get(t, b.a, "files")
+			tools := b.tools(t, b.a, "files")
 			worker, sent := b.secret(t, b.a, "files"), b.sent(t, b.a)
+			run, err = b.registry.BeginProbe(ctx, b.a, "files", true)
+			require.NoError(t, err)
 			asked, audited := len(up.Requests()), len(b.audit(t, b.a))
 
 			got, err := acts[name](ctx, b.b)
@@ -67,6 +84,7 @@ func TestEveryMethodAsAAsBThenA(t *testing.T) {
 			require.Equal(t, u, b.get(t, b.a, "files"), name)
 			require.Equal(t, worker, b.secret(t, b.a, "files"), name)
 			require.Equal(t, sent, b.sent(t, b.a), name)
+			require.Equal(t, tools, b.tools(t, b.a, "files"), name)
 			require.Len(t, up.Requests(), asked, "%s as B reached A's runtime", name)
 			require.Len(t, b.audit(t, b.a), audited, name)
 			require.Len(t, b.audit(t, b.b), 1, "%s as B", name)

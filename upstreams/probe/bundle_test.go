@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 
@@ -25,7 +26,39 @@ func probeURL(t *testing.T, url string) Report {
 func probeTarget(t *testing.T, target Target) Report {
 	t.Helper()
 	p := New(Config{Outbound: outbound.Config{AllowPrivate: true}, Clock: clock.System{}, Version: "test"})
-	return checked(t, p.Probe(t.Context(), target))
+	var told []Step
+	target.OnStep = func(s Step) { told = append(told, s) }
+	r := checked(t, p.Probe(t.Context(), target))
+	requireOrder(t, r, told)
+	return r
+}
+
+// requireOrder holds what an observer was told against the report.
+func requireOrder(t *testing.T, r Report, told []Step) {
+	t.Helper()
+	var done []Step
+	running, last := "", -1
+	for _, s := range told {
+		at := slices.Index(Steps(), s.Name)
+		require.GreaterOrEqual(t, at, 0, "%s is in no order", s.Name)
+		if s.Status == StatusRunning {
+			require.Empty(t, running, "%s begins before %s has ended", s.Name, running)
+			require.Equal(t, Step{Name: s.Name, Status: StatusRunning}, s)
+			require.Greater(t, at, last, "%s is asked out of order", s.Name)
+			running = s.Name
+			continue
+		}
+		if running == "" {
+			require.Equal(t, StatusSkip, s.Status, "%s ended before it began", s.Name)
+		} else {
+			require.Equal(t, running, s.Name)
+		}
+		require.Greater(t, at, last, "%s comes out of order", s.Name)
+		running, last = "", at
+		done = append(done, s)
+	}
+	require.Empty(t, running, "%s never ended", running)
+	require.Equal(t, r.Steps, done)
 }
 
 // checked holds a report against what is true of every report.
@@ -51,9 +84,22 @@ func checked(t *testing.T, r Report) Report {
 func requireStep(t *testing.T, r Report, name string, status Status, words string) {
 	t.Helper()
 	s, found := r.Step(name)
+	if name == stepOpening {
+		s, found = opened(r)
+	}
 	require.True(t, found, "no step %s in %+v", name, r.Steps)
 	require.Equal(t, status, s.Status, s.Words)
 	require.Contains(t, s.Words, words)
+}
+
+// stepOpening is whichever of server/discover and initialize decided.
+const stepOpening = "opening"
+
+func opened(r Report) (Step, bool) {
+	if s, found := r.Step(StepInitialize); found && s.Status != StatusSkip {
+		return s, true
+	}
+	return r.Step(StepDiscover)
 }
 
 func codes(warnings []Warning) []string {

@@ -10,10 +10,10 @@ import (
 	"github.com/emcy/gateway/internal/outbound"
 )
 
-// explainOpening reports why the first exchange failed, and returns a neighbour worth asking.
+// explainOpening reports why the first exchange failed, under the step that asked it, and returns a
+// neighbour worth asking.
 func (r *run) explainOpening(ctx context.Context, e *endpoint, a *answer) string {
 	words, next := r.explain(a)
-	step := StepProtocol
 	neighbour := ""
 	switch {
 	case a.err != nil:
@@ -22,10 +22,10 @@ func (r *run) explainOpening(ctx context.Context, e *endpoint, a *answer) string
 		}
 	case a.status == http.StatusUnauthorized:
 		r.report.State = StateWaiting
-		step = StepWithSecret
-		if ownAuthorization(a.header) {
-			r.report.warn(WarnOwnAuth, "the runtime has an authorization server of its own (it names resource_metadata)")
-		}
+		r.step(r.now, StatusWarn, r.since(), "It asks who calls before it says what it speaks (401).", "")
+		r.step(StepWithSecret, StatusFail, a.took, words, next)
+		r.checkOwnAuthorization(a)
+		return ""
 	case a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed:
 		neighbour = neighbourPath(r.report.URL)
 		if e.oldTransport(ctx) {
@@ -39,7 +39,7 @@ func (r *run) explainOpening(ctx context.Context, e *endpoint, a *answer) string
 			r.report.warn(WarnWebPage, "the URL is a web page, not an MCP endpoint")
 		}
 	}
-	r.report.step(step, StatusFail, a.took, words, next)
+	r.step(r.now, StatusFail, r.since(), words, next)
 	return neighbour
 }
 

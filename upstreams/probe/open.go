@@ -37,15 +37,6 @@ type opening struct {
 	note   string // what is odd about an opening that is ok
 }
 
-// open finds the era: server/discover, and initialize where that finds no modern server.
-func (e *endpoint) open(ctx context.Context) *opening {
-	o := e.discover(ctx)
-	if o.ok || !fallsBack(o.answer) {
-		return o
-	}
-	return e.initialize(ctx)
-}
-
 // fallsBack reports whether an answer to server/discover leaves room for a legacy server. A refusal of
 // who asks, and an answer that never came, say nothing about the era.
 func fallsBack(a *answer) bool {

@@ -17,9 +17,9 @@ import (
 // Times of one probe.
 const (
 	// Budget bounds a whole probe, the end of its sessions included.
-	Budget = 12 * time.Second
+	Budget = 18 * time.Second
 
-	workBudget  = 10 * time.Second
+	workBudget  = 16 * time.Second
 	callTimeout = 5 * time.Second
 	peekTimeout = 2 * time.Second
 
@@ -70,6 +70,10 @@ type Target struct {
 	SecretHeader string
 	// Secret is the worker secret, empty when there is none.
 	Secret string
+	// OnStep, if set, hears of every step twice: as StatusRunning when it is asked, and with its outcome.
+	// A step that is skipped is told once. The calls come in order, on the goroutine of Probe, which waits
+	// for each; a step that began has ended before another begins.
+	OnStep func(Step)
 }
 
 // run is one probe of one URL.
@@ -81,6 +85,37 @@ type run struct {
 	clean  *cleaner
 	trace  *trace
 	opened []*endpoint // whose sessions are to be ended
+	now    string      // the step that waits for its answer, "" between steps
+	asked  time.Time   // when it began
+}
+
+// begin tells that a step is asked.
+func (r *run) begin(name string) {
+	r.now, r.asked = name, time.Now()
+	r.tell(Step{Name: name, Status: StatusRunning})
+}
+
+// since is how long the step under way has taken.
+func (r *run) since() time.Duration { return time.Since(r.asked) }
+
+// step reports the outcome of a step.
+func (r *run) step(name string, status Status, took time.Duration, words, next string) {
+	if r.now != name && status != StatusSkip {
+		r.begin(name)
+	}
+	s := Step{Name: name, Status: status, DurationMS: took.Milliseconds(), Words: words, Next: next}
+	r.now = ""
+	r.report.Steps = append(r.report.Steps, s)
+	r.tell(s)
+}
+
+// skip reports a step that there is no reason to ask.
+func (r *run) skip(name, words string) { r.step(name, StatusSkip, 0, words, "") }
+
+func (r *run) tell(s Step) {
+	if r.target.OnStep != nil {
+		r.target.OnStep(s)
+	}
 }
 
 // Probe asks the target and reports. It always returns a report, within Budget.
@@ -117,7 +152,7 @@ func (p *Prober) newRun(target Target) *run {
 		target: target,
 		client: outbound.New(p.outbound),
 		clean:  newCleaner(target),
-		trace:  &trace{},
+		trace:  newTrace(),
 		report: &Report{State: StateError, URL: target.URL, ProbedAt: p.clock.Now()},
 	}
 }
@@ -129,9 +164,14 @@ func (r *run) examine(ctx context.Context) string {
 		return ""
 	}
 	e := r.endpoint(r.headers())
-	o := e.open(r.trace.attach(ctx))
+	o := r.reach(ctx, e)
 	if !r.checkConnection(o.answer) {
 		return ""
+	}
+	if !o.ok && fallsBack(o.answer) {
+		r.step(StepDiscover, StatusSkip, r.since(), "Not known: it is asked as older clients ask.", "")
+		r.begin(StepInitialize)
+		o = e.initialize(ctx)
 	}
 	if !o.ok {
 		return r.explainOpening(ctx, e, o.answer)
@@ -141,8 +181,9 @@ func (r *run) examine(ctx context.Context) string {
 		return ""
 	}
 	r.report.State = StateReady
+	r.checkLists(ctx, e)
 	r.checkSecret(ctx, e)
-	r.checkPace(e, o.answer)
+	r.checkPace(ctx, e, o.answer)
 	return ""
 }
 
@@ -172,22 +213,22 @@ func (r *run) headers() http.Header {
 }
 
 func (r *run) checkAddress() bool {
-	start := time.Now()
+	// Looking at a URL takes no time worth telling.
 	u, err := r.client.CheckURL(r.target.URL)
 	if err != nil {
 		r.report.URL = r.clean.line(r.target.URL, outbound.MaxURL)
-		r.report.step(StepAddress, StatusFail, time.Since(start), "The URL is refused: "+outbound.Classify(err).Public()+".", nextForURL(err))
+		r.step(StepAddress, StatusFail, 0, "The URL is refused: "+outbound.Classify(err).Public()+".", nextForURL(err))
 		return false
 	}
 	r.report.URL = u.String()
 	for name, values := range r.headers() {
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(values[0]) {
-			r.report.step(StepAddress, StatusFail, time.Since(start), "The header “"+r.clean.line(name, maxShort)+"” cannot be sent.",
+			r.step(StepAddress, StatusFail, 0, "The header “"+r.clean.line(name, maxShort)+"” cannot be sent.",
 				"Header names hold letters, digits and hyphens; values are one line of ASCII.")
 			return false
 		}
 	}
-	r.report.step(StepAddress, StatusOK, time.Since(start), "The URL is allowed.", "")
+	r.step(StepAddress, StatusOK, 0, "The URL is allowed.", "")
 	return true
 }
 
@@ -195,13 +236,6 @@ func (r *run) checkAddress() bool {
 func (r *run) describe(e *endpoint, o *opening) {
 	rep := r.report
 	rep.Era, rep.ProtocolVersion, rep.Sessions = EraLegacy, e.version, e.session != ""
-	words := "It speaks MCP " + e.version + ", without sessions."
-	if e.modern {
-		rep.Era = EraModern
-		words = "It speaks MCP " + e.version + "."
-	} else if rep.Sessions {
-		words = "It speaks MCP " + e.version + ", with sessions."
-	}
 	rep.ServerName = r.clean.line(o.hello.ServerInfo.Name, maxShort)
 	rep.ServerVersion = r.clean.line(o.hello.ServerInfo.Version, maxShort)
 	rep.InstructionsBytes = len(o.hello.Instructions)
@@ -211,83 +245,53 @@ func (r *run) describe(e *endpoint, o *opening) {
 	sort.Strings(rep.Capabilities)
 	rep.Capabilities = rep.Capabilities[:min(len(rep.Capabilities), 32)]
 	if hides(o.hello.Instructions) {
-		rep.warn(WarnHidden, "the server's instructions hold characters that a reader does not see and a model does")
+		rep.warn(WarnHidden, "the server's instructions hold "+hidden(o.hello.Instructions)+", which a reader does not see and a model does")
 	}
-	status, next := StatusOK, ""
+	if order := orders(o.hello.Instructions); order != "" {
+		rep.warn(WarnInstructions, "the server's instructions read like orders against the user (“"+r.clean.line(order, maxOrder)+"”)")
+	}
+	if e.modern {
+		rep.Era = EraModern
+		r.step(StepDiscover, StatusOK, r.since(), "It speaks MCP "+e.version+".", "")
+		r.skip(StepInitialize, "Not needed: 2026-07-28 has no handshake.")
+		return
+	}
+	status, words, next := StatusOK, "It speaks MCP "+e.version+", without sessions.", ""
+	if rep.Sessions {
+		rep.warn(WarnSessions, "the runtime keeps a session for every client: a restart ends them all, and several instances need sticky routing")
+		words = "It speaks MCP " + e.version + ", with sessions."
+	}
 	if o.note != "" {
 		status, words, next = StatusWarn, words+" "+o.note, "Update the runtime's MCP SDK."
 	}
-	rep.step(StepProtocol, status, o.answer.took, words, next)
+	r.step(StepInitialize, status, r.since(), words, next)
 }
 
 func (r *run) checkTools(ctx context.Context, e *endpoint) bool {
+	r.begin(StepTools)
 	l := e.listTools(ctx)
 	if l.answer != nil && !(l.answer.failed && !slices.Contains(r.report.Capabilities, "tools")) {
 		words, next := r.explain(l.answer)
 		if l.answer.err == nil && l.answer.status == http.StatusUnauthorized {
 			r.report.State = StateWaiting
 		}
-		r.report.step(StepTools, StatusFail, l.took, "The tools cannot be listed. "+words, next)
+		r.step(StepTools, StatusFail, l.took, "The tools cannot be listed. "+words, next)
 		return false
 	}
 	judgeTools(r.report, r.clean, l.tools)
 	if l.cut != "" {
 		r.report.warn(WarnToolsCut, "the list of tools is cut: "+l.cut)
-		r.report.step(StepTools, StatusWarn, l.took, "The first "+plural(len(r.report.Tools), "tool")+" of a list that is cut: "+l.cut+".",
+		r.step(StepTools, StatusWarn, l.took, "The first "+plural(len(r.report.Tools), "tool")+" of a list that is cut: "+l.cut+".",
 			"Offer fewer tools, or split the runtime in two.")
 		return true
 	}
 	status := StatusOK
+	next := ""
 	if len(r.report.Tools) == 0 {
-		status = StatusWarn
+		status, next = StatusWarn, "Register tools in the runtime, or look whether it lists them for some users only."
 	}
-	r.report.step(StepTools, status, l.took, capital(plural(len(r.report.Tools), "tool")+" listed."), "")
+	r.step(StepTools, status, l.took, capital(plural(len(r.report.Tools), "tool")+" listed."), next)
 	return true
-}
-
-// checkSecret asks as a stranger would: without the secret and without the static headers, which may
-// hold keys of their own.
-func (r *run) checkSecret(ctx context.Context, known *endpoint) {
-	if r.target.Secret != "" {
-		r.report.step(StepWithSecret, StatusOK, known.took[0], "It answers a request that carries the worker secret.", "")
-	}
-	stranger := r.endpoint(nil)
-	var o *opening
-	if known.modern {
-		o = stranger.discover(ctx)
-	} else {
-		o = stranger.initialize(ctx)
-	}
-	a := o.answer
-	switch {
-	case a.ok():
-		r.report.OpenWithoutSecret = true
-		r.report.warn(WarnOpen, "anyone who finds the runtime's URL can call it: it does not ask for the worker secret")
-		r.report.step(StepWithoutSecret, StatusWarn, a.took, "It answers without the worker secret: anyone who finds the URL can call it.",
-			"Add the adapter to the runtime and give it EMCY_WORKER_SHARED_SECRET, then probe again.")
-	case a.err == nil && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden):
-		r.report.step(StepWithoutSecret, StatusOK, a.took, "It refuses a request without the worker secret.", "")
-	case a.failed:
-		r.report.step(StepWithoutSecret, StatusOK, a.took, "It refuses a request without the worker secret, with an MCP error instead of 401.", "")
-	default:
-		words, _ := r.explain(a)
-		r.report.step(StepWithoutSecret, StatusWarn, a.took, "Whether it refuses strangers cannot be told. "+words, "Probe again.")
-	}
-}
-
-// checkPace looks at how long the answers took, and at the runtime's clock.
-func (r *run) checkPace(e *endpoint, first *answer) {
-	took := slices.Clone(e.took)
-	slices.Sort(took)
-	r.report.LatencyMS = took[len(took)/2].Milliseconds()
-	if slowest := took[len(took)-1]; slowest > slowAnswer {
-		r.report.warn(WarnSlow, "an answer took "+slowest.Round(100*time.Millisecond).String()+": clients give up early, and users before them")
-	}
-	if date, err := http.ParseTime(first.header.Get("Date")); err == nil {
-		if skew := r.prober.clock.Now().Sub(date).Abs(); skew > clockTolerance {
-			r.report.warn(WarnClock, "the runtime's clock is "+skew.Round(time.Second).String()+" off: it will find signed assertions expired")
-		}
-	}
 }
 
 // suggest asks the neighbour. When an MCP server is there, the report names it and shows its tools; the
@@ -297,11 +301,13 @@ func (r *run) suggest(work, last context.Context, url string) {
 	target.URL = url
 	other := r.prober.newRun(target)
 	defer other.client.CloseIdleConnections()
-	start := time.Now()
+	other.target.OnStep = nil // its steps are not the given URL's
+	r.begin(StepSuggestion)
 	other.examine(work)
 	other.end(last)
 	found := other.report
 	if found.State == StateError {
+		r.skip(StepSuggestion, "No MCP server answers at "+found.URL+" either.")
 		return
 	}
 	given := *r.report
@@ -313,5 +319,5 @@ func (r *run) suggest(work, last context.Context, url string) {
 	if found.State == StateWaiting {
 		words = "A server that asks for credentials answers at " + found.URL + "."
 	}
-	r.report.step(StepSuggestion, StatusWarn, time.Since(start), words, "Enter that URL.")
+	r.step(StepSuggestion, StatusWarn, r.since(), words, "Enter that URL.")
 }

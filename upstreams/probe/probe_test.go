@@ -39,7 +39,7 @@ func TestModernServer(t *testing.T) {
 	require.Empty(t, f.requests("DELETE"))
 
 	discovers := f.requests("server/discover")
-	require.Len(t, discovers, 2)
+	require.Len(t, discovers, 3+samples, "the probe, a wrong secret, a stranger, and the latency")
 	first := discovers[0]
 	require.Equal(t, testSecret, first.Header.Get(DefaultSecretHeader))
 	require.Equal(t, "key-canary-1", first.Header.Get("X-Api-Key"))
@@ -50,8 +50,21 @@ func TestModernServer(t *testing.T) {
 	require.Equal(t, "2026-07-28", meta["io.modelcontextprotocol/protocolVersion"])
 	require.Equal(t, map[string]any{"name": "emcy-gateway-probe", "version": "test"}, meta["io.modelcontextprotocol/clientInfo"])
 	require.NotNil(t, meta["io.modelcontextprotocol/clientCapabilities"])
-	require.Empty(t, discovers[1].Header.Get(DefaultSecretHeader), "a stranger has no secret")
-	require.Empty(t, discovers[1].Header.Get("X-Api-Key"), "and no key")
+	wrong := discovers[1].Header.Get(DefaultSecretHeader)
+	require.NotEmpty(t, wrong)
+	require.NotEqual(t, testSecret, wrong)
+	require.Equal(t, "key-canary-1", discovers[1].Header.Get("X-Api-Key"), "the secret alone is wrong")
+	require.Empty(t, discovers[2].Header.Get(DefaultSecretHeader), "a stranger has no secret")
+	require.Empty(t, discovers[2].Header.Get("X-Api-Key"), "and no key")
+	for name, status := range map[string]Status{
+		StepAddress: StatusOK, StepDNS: StatusSkip, StepConnect: StatusOK, StepTLS: StatusSkip, StepDiscover: StatusOK, StepInitialize: StatusSkip,
+		StepTools: StatusOK, StepPrompts: StatusSkip, StepResources: StatusSkip, StepWithSecret: StatusOK, StepWrongSecret: StatusOK,
+		StepWithoutSecret: StatusOK, StepOwnAuth: StatusOK, StepLatency: StatusOK,
+	} {
+		s, found := r.Step(name)
+		require.True(t, found, name)
+		require.Equal(t, status, s.Status, "%s: %s", name, s.Words)
+	}
 }
 
 // legacy answers as a session server that speaks in event streams.
@@ -70,6 +83,8 @@ func legacy(w http.ResponseWriter, r *http.Request, a asked) {
 		http.Error(w, `{"jsonrpc":"2.0","id":"server-error","error":{"code":-32000,"message":"Bad Request: Server not initialized"}}`, http.StatusBadRequest)
 	case a.Method == "notifications/initialized":
 		w.WriteHeader(http.StatusAccepted)
+	case a.Method == "ping":
+		stream(`{}`)
 	case a.Method == "tools/list" && a.Params["cursor"] == nil:
 		stream(`{"tools":[{"name":"a","description":"A","inputSchema":{"type":"object"}}],"nextCursor":"p2"}`)
 	case a.Method == "tools/list":
@@ -88,10 +103,11 @@ func TestLegacySessionServer(t *testing.T) {
 	require.Equal(t, []string{"logging", "tools"}, r.Capabilities)
 	require.Len(t, r.Tools, 2)
 	require.True(t, r.OpenWithoutSecret)
-	require.Equal(t, []string{WarnOpen}, codes(r.Warnings))
-	require.Len(t, f.requests("notifications/initialized"), 2)
+	require.Equal(t, []string{WarnSessions, WarnOpen}, codes(r.Warnings))
+	require.Len(t, f.requests("notifications/initialized"), 3)
+	require.Len(t, f.requests("ping"), samples)
 	deleted := f.requests("DELETE")
-	require.Len(t, deleted, 2, "the probe's session and the stranger's")
+	require.Len(t, deleted, 3, "the probe's session, the one with a wrong secret, and the stranger's")
 	for _, d := range deleted {
 		require.Equal(t, "session-1", d.Header.Get("Mcp-Session-Id"))
 		require.Equal(t, "2025-06-18", d.Header.Get("Mcp-Protocol-Version"))
@@ -150,6 +166,7 @@ func TestSecretStates(t *testing.T) {
 		require.Equal(t, StateWaiting, r.State)
 		require.Equal(t, []string{WarnOwnAuth}, codes(r.Warnings))
 		requireStep(t, r, StepWithSecret, StatusFail, "authorization server of its own")
+		requireStep(t, r, StepOwnAuth, StatusWarn, "resource_metadata")
 	})
 	t.Run("no secret to send", func(t *testing.T) {
 		t.Parallel()
@@ -157,8 +174,8 @@ func TestSecretStates(t *testing.T) {
 		r := probeTarget(t, Target{URL: f.URL})
 		require.Equal(t, StateReady, r.State)
 		require.True(t, r.OpenWithoutSecret)
-		_, found := r.Step(StepWithSecret)
-		require.False(t, found)
+		requireStep(t, r, StepWithSecret, StatusSkip, "no worker secret")
+		requireStep(t, r, StepWrongSecret, StatusSkip, "no worker secret")
 	})
 	t.Run("adapter without its environment", func(t *testing.T) {
 		t.Parallel()
@@ -167,8 +184,8 @@ func TestSecretStates(t *testing.T) {
 		})
 		r := probeURL(t, f.URL)
 		require.Equal(t, StateError, r.State)
-		requireStep(t, r, StepProtocol, StatusFail, "status 500")
-		s, _ := r.Step(StepProtocol)
+		requireStep(t, r, stepOpening, StatusFail, "status 500")
+		s, _ := opened(r)
 		require.Contains(t, s.Next, "EMCY_WORKER_SHARED_SECRET")
 	})
 }
@@ -266,7 +283,7 @@ func TestSuggestions(t *testing.T) {
 			require.Equal(t, StateError, r.State, "the verdict is on the given URL")
 			require.Equal(t, f.URL+tc.path, r.URL)
 			require.Equal(t, f.URL+"/app/mcp", r.SuggestedURL)
-			requireStep(t, r, StepProtocol, StatusFail, tc.words)
+			requireStep(t, r, stepOpening, StatusFail, tc.words)
 			requireStep(t, r, StepSuggestion, StatusWarn, f.URL+"/app/mcp")
 			require.Len(t, r.Tools, 1)
 			require.Equal(t, "fake", r.ServerName)
@@ -278,8 +295,7 @@ func TestSuggestions(t *testing.T) {
 		r := probeURL(t, f.URL+"/app")
 		require.Equal(t, StateError, r.State)
 		require.Empty(t, r.SuggestedURL)
-		_, found := r.Step(StepSuggestion)
-		require.False(t, found)
+		requireStep(t, r, StepSuggestion, StatusSkip, "either")
 	})
 }
 
@@ -293,7 +309,7 @@ func TestRedirectToAnotherOriginIsNamedAndNotAsked(t *testing.T) {
 	})
 	r := probeURL(t, f.URL+"/mcp")
 	require.Equal(t, StateError, r.State)
-	requireStep(t, r, StepProtocol, StatusFail, "(308) to "+other.URL)
+	requireStep(t, r, stepOpening, StatusFail, "(308) to "+other.URL)
 	require.Equal(t, []string{WarnRedirect}, codes(r.Warnings))
 	require.Empty(t, r.SuggestedURL, "nothing was asked there, so nothing is suggested")
 	require.Zero(t, hits.Load())
@@ -314,7 +330,7 @@ func TestOldSSETransport(t *testing.T) {
 	r := probeURL(t, f.URL+"/sse")
 	require.Equal(t, StateError, r.State)
 	require.Equal(t, []string{WarnLegacySSE}, codes(r.Warnings))
-	requireStep(t, r, StepProtocol, StatusFail, "old HTTP+SSE transport")
+	requireStep(t, r, stepOpening, StatusFail, "old HTTP+SSE transport")
 	require.Empty(t, r.SuggestedURL)
 }
 
@@ -370,7 +386,7 @@ func TestOddAnswersAreExplained(t *testing.T) {
 			t.Parallel()
 			r := probeURL(t, newFake(t, tc.answer).URL+"/mcp")
 			require.Equal(t, StateError, r.State)
-			requireStep(t, r, StepProtocol, StatusFail, tc.words)
+			requireStep(t, r, stepOpening, StatusFail, tc.words)
 		})
 	}
 }
@@ -409,7 +425,7 @@ func TestHostileAnswersAreBounded(t *testing.T) {
 			t.Parallel()
 			r := probeURL(t, newFake(t, tc.answer).URL+"/mcp")
 			require.Equal(t, StateError, r.State)
-			requireStep(t, r, StepProtocol, StatusFail, tc.words)
+			requireStep(t, r, stepOpening, StatusFail, tc.words)
 		})
 	}
 }
@@ -428,7 +444,7 @@ func TestSlowServer(t *testing.T) {
 	r := probeURL(t, f.URL+"/mcp")
 	require.Less(t, time.Since(start), Budget)
 	require.Equal(t, StateError, r.State)
-	requireStep(t, r, StepProtocol, StatusFail, "No answer in time")
+	requireStep(t, r, stepOpening, StatusFail, "No answer in time")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	waiting := newFake(t, func(_ http.ResponseWriter, r *http.Request, _ asked) {
@@ -438,7 +454,7 @@ func TestSlowServer(t *testing.T) {
 	p := New(Config{Outbound: outbound.Config{AllowPrivate: true}})
 	r = checked(t, p.Probe(ctx, Target{URL: waiting.URL}))
 	require.Equal(t, StateError, r.State)
-	requireStep(t, r, StepProtocol, StatusFail, "given up")
+	requireStep(t, r, stepOpening, StatusFail, "given up")
 }
 
 func TestSessionIsEndedWhenTheCallerGivesUp(t *testing.T) {

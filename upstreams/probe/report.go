@@ -26,19 +26,39 @@ const (
 	StatusOK   Status = "ok"
 	StatusWarn Status = "warn"
 	StatusFail Status = "fail"
+	// StatusSkip is a question that there was no reason to ask.
+	StatusSkip Status = "skip"
+	// StatusRunning is a question that waits for its answer. Only observers see it, never a report.
+	StatusRunning Status = "running"
 )
 
 // Names of the steps.
 const (
 	StepAddress       = "address"
+	StepDNS           = "dns"
 	StepConnect       = "connect"
 	StepTLS           = "tls"
-	StepProtocol      = "protocol"
+	StepDiscover      = "discover"
+	StepInitialize    = "initialize"
 	StepTools         = "tools"
+	StepPrompts       = "prompts"
+	StepResources     = "resources"
 	StepWithSecret    = "with_secret"
+	StepWrongSecret   = "wrong_secret"
 	StepWithoutSecret = "without_secret"
+	StepOwnAuth       = "own_authorization"
+	StepLatency       = "latency"
 	StepSuggestion    = "suggestion"
 )
+
+// Steps are the names of the steps in the order in which they are asked. A probe that fails ends early;
+// StepSuggestion is there only where another URL was tried.
+func Steps() []string {
+	return []string{
+		StepAddress, StepDNS, StepConnect, StepTLS, StepDiscover, StepInitialize, StepTools, StepPrompts, StepResources,
+		StepWithSecret, StepWrongSecret, StepWithoutSecret, StepOwnAuth, StepLatency, StepSuggestion,
+	}
+}
 
 // Era says which kind of the protocol the runtime speaks.
 type Era string
@@ -69,12 +89,20 @@ type Report struct {
 	InstructionsBytes int      `json:"instructions_bytes"`
 	Capabilities      []string `json:"capabilities,omitempty"`
 	Tools             []Tool   `json:"tools"`
+	// Prompts and Resources are how many are listed, where they are offered.
+	Prompts   int `json:"prompts,omitempty"`
+	Resources int `json:"resources,omitempty"`
+	// ToolCount is how many tools were listed. It stays when the tools are not kept with the report.
+	ToolCount int `json:"tool_count"`
+	// Listing is what was listed, for the tool snapshot; nil when the tools could not be listed.
+	Listing *Listing `json:"-"`
 
 	Warnings []Warning `json:"warnings"`
 	// OpenWithoutSecret is true when the runtime answers anyone who finds the URL.
-	OpenWithoutSecret bool      `json:"open_without_secret"`
-	LatencyMS         int64     `json:"latency_ms"`
-	ProbedAt          time.Time `json:"probed_at"`
+	OpenWithoutSecret bool `json:"open_without_secret"`
+	// LatencyMS is the median of a few small requests, one after the other.
+	LatencyMS int64     `json:"latency_ms"`
+	ProbedAt  time.Time `json:"probed_at"`
 }
 
 // Step is one question and its answer in words.
@@ -91,6 +119,8 @@ type Step struct {
 type Warning struct {
 	Code  string `json:"code"`
 	Words string `json:"words"`
+	// Tool names the tool that it is about, empty when it is about the runtime.
+	Tool string `json:"tool,omitempty"`
 }
 
 // Codes of warnings.
@@ -116,6 +146,11 @@ const (
 	WarnExternalRef    = "external_ref"
 	WarnHidden         = "hidden_characters"
 	WarnMalformedTool  = "malformed_tool"
+	WarnWrongSecret    = "wrong_secret_accepted"
+	WarnSessions       = "sessions"
+	WarnInstructions   = "instruction_like_text"
+	WarnUnmarked       = "destructive_unmarked"
+	WarnPlain          = "plain_http"
 )
 
 // Tool is one tool as the runtime defines it, its text made safe to show.
@@ -152,8 +187,19 @@ func (r *Report) Step(name string) (Step, bool) {
 	return Step{}, false
 }
 
-func (r *Report) step(name string, status Status, took time.Duration, words, next string) {
-	r.Steps = append(r.Steps, Step{Name: name, Status: status, DurationMS: took.Milliseconds(), Words: words, Next: next})
+// WithoutTools is the report as it is kept: the definitions live in the tool snapshot, and what is wrong
+// with them stands among the warnings.
+func (r Report) WithoutTools() Report {
+	r.ToolCount = max(r.ToolCount, len(r.Tools))
+	warnings := append([]Warning{}, r.Warnings...)
+	for _, t := range r.Tools {
+		for _, w := range t.Warnings {
+			w.Tool = t.Name
+			warnings = append(warnings, w)
+		}
+	}
+	r.Warnings, r.Tools, r.Listing = warnings, []Tool{}, nil
+	return r
 }
 
 func (r *Report) warn(code, words string) {

@@ -64,6 +64,11 @@ func (c *cleaner) strip(s string) string {
 			return r
 		}
 	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return c.seal(s)
+}
+
+// seal takes the secrets out.
+func (c *cleaner) seal(s string) string {
 	for _, secret := range c.secrets {
 		s = strings.ReplaceAll(s, secret, "[sealed]")
 	}
@@ -118,7 +123,10 @@ func hides(s string) bool {
 }
 
 // json returns a JSON value with every string in it made safe, nil when that is not possible.
-func (c *cleaner) json(v jsontext.Value) jsontext.Value {
+func (c *cleaner) json(v jsontext.Value) jsontext.Value { return c.rewrite(v, c.strip) }
+
+// rewrite returns a JSON value with every string in it changed, nil when that makes two names the same.
+func (c *cleaner) rewrite(v jsontext.Value, change func(string) string) jsontext.Value {
 	var out bytes.Buffer
 	dec := jsontext.NewDecoder(bytes.NewReader(v))
 	enc := jsontext.NewEncoder(&out)
@@ -128,7 +136,7 @@ func (c *cleaner) json(v jsontext.Value) jsontext.Value {
 			break
 		}
 		if tok.Kind() == '"' {
-			tok = jsontext.String(c.strip(tok.String()))
+			tok = jsontext.String(change(tok.String()))
 		}
 		if enc.WriteToken(tok) != nil {
 			return nil

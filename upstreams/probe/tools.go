@@ -7,6 +7,7 @@ import (
 	stdjson "encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,13 +69,14 @@ func (e *endpoint) listTools(ctx context.Context) *listing {
 		size += len(a.result)
 		cursor = result.NextCursor
 		switch {
+		case size > MaxListBytes:
+			l.shorten()
+			l.cut = "it is larger than 1 MB"
 		case len(l.tools) > MaxTools:
 			l.tools = l.tools[:MaxTools]
 			l.cut = fmt.Sprintf("it has more than %d tools", MaxTools)
 		case cursor == "":
 			return l
-		case size > MaxListBytes:
-			l.cut = "it is larger than 1 MB"
 		case seen[cursor]:
 			l.cut = "its pages go round in a circle (a cursor comes back)"
 		case page == MaxPages:
@@ -89,38 +91,68 @@ func (e *endpoint) listTools(ctx context.Context) *listing {
 	}
 }
 
+// shorten drops tools from the end until the list is within its caps.
+func (l *listing) shorten() {
+	size := 0
+	for i, tool := range l.tools {
+		if size += len(tool); size > MaxListBytes || i == MaxTools {
+			l.tools = l.tools[:i]
+			return
+		}
+	}
+}
+
+// Listing is what a runtime lists: one definition per name.
+type Listing struct{ Definitions []Definition }
+
+// Definition is a tool as the runtime sent it, in one form of its own: white space, the order of members
+// and the escapes of strings do not matter, every other byte does.
+type Definition struct {
+	Name string
+	// JSON is the definition. Secrets that the gateway sent are sealed in it, where a runtime repeats them.
+	JSON string
+	// Hash is the SHA-256 of JSON, in hex.
+	Hash        string
+	Annotations *Annotations
+}
+
+// MaxName is the longest name, in bytes, under which a tool is kept.
+const MaxName = 1024
+
 // definition is a tool as sent, each member as written.
 type definition struct {
-	Name         jsontext.Value `json:"name"`
 	Title        jsontext.Value `json:"title"`
 	Description  jsontext.Value `json:"description"`
 	InputSchema  jsontext.Value `json:"inputSchema"`
 	OutputSchema jsontext.Value `json:"outputSchema"`
-	Annotations  jsontext.Value `json:"annotations"`
 }
 
 var clientNames = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
-// judgeTools turns the definitions into the report's tools with their warnings.
+// judgeTools turns the definitions into the report's tools with their warnings, and into its listing.
+// A definition that is none is left out, and the others stay.
 func judgeTools(r *Report, clean *cleaner, list []jsontext.Value) {
 	count := map[string]int{}
 	malformed := 0
+	r.Listing = &Listing{}
 	for _, raw := range list {
-		var d definition
-		var name string
-		if json.Unmarshal(raw, &d) != nil || json.Unmarshal(d.Name, &name) != nil || d.Name.Kind() != '"' || name == "" {
+		def, ok := clean.define(raw)
+		if !ok {
 			malformed++
 			continue
 		}
-		count[name]++
-		tool := judgeTool(clean, raw, &d, name)
-		if count[name] > 1 {
+		count[def.Name]++
+		tool := judgeTool(clean, raw, def)
+		if count[def.Name] > 1 {
 			tool.warn(WarnDuplicateName, "another tool has the same name: clients keep one of them or refuse all")
+		} else {
+			r.Listing.Definitions = append(r.Listing.Definitions, def)
 		}
 		r.Tools = append(r.Tools, tool)
 	}
+	r.ToolCount = len(r.Tools)
 	if malformed > 0 {
-		r.warn(WarnMalformedTool, fmt.Sprintf("%d of the tools have no name and are left out", malformed))
+		r.warn(WarnMalformedTool, fmt.Sprintf("%d of the tools have no usable name, or are no definition at all, and are left out", malformed))
 	}
 	switch n := len(r.Tools); {
 	case n == 0:
@@ -138,17 +170,66 @@ func (t *Tool) warn(code, words string) {
 	t.Warnings = append(t.Warnings, Warning{Code: code, Words: words})
 }
 
-func judgeTool(clean *cleaner, raw jsontext.Value, d *definition, name string) Tool {
+// define reads a definition. A name that no database keeps and no client sends is as good as none.
+func (c *cleaner) define(raw jsontext.Value) (Definition, bool) {
+	raw = c.sealed(raw)
+	if raw.Kind() != '{' || raw.Canonicalize(jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false)) != nil {
+		return Definition{}, false
+	}
+	var d struct {
+		Name        jsontext.Value `json:"name"`
+		Annotations jsontext.Value `json:"annotations"`
+	}
+	def := Definition{JSON: string(raw)}
+	if json.Unmarshal(raw, &d) != nil || d.Name.Kind() != '"' || json.Unmarshal(d.Name, &def.Name) != nil {
+		return Definition{}, false
+	}
+	if def.Name == "" || len(def.Name) > MaxName || strings.ContainsRune(def.Name, 0) {
+		return Definition{}, false
+	}
+	sum := sha256.Sum256(raw)
+	def.Hash, def.Annotations = hex.EncodeToString(sum[:]), annotations(d.Annotations)
+	return def, true
+}
+
+// sealed returns a copy of v in which no string holds a secret.
+func (c *cleaner) sealed(v jsontext.Value) jsontext.Value {
+	tells := func(_, s string) bool {
+		return slices.ContainsFunc(c.secrets, func(secret string) bool { return strings.Contains(s, secret) })
+	}
+	if !eachString(v, tells) {
+		return v.Clone()
+	}
+	return c.rewrite(v, c.seal)
+}
+
+// Judge warns of what a client or a model could stumble over in a definition.
+func Judge(definition string) []Warning {
+	clean := &cleaner{}
+	def, ok := clean.define(jsontext.Value(definition))
+	if !ok {
+		return []Warning{{Code: WarnMalformedTool, Words: "this is no definition of a tool"}}
+	}
+	return judgeTool(clean, jsontext.Value(definition), def).Warnings
+}
+
+// Hidden reports characters that a reader does not see, or that change the order of those that he does.
+func Hidden(r rune) bool { return r != '\n' && r != '\t' && invisible(r) }
+
+func judgeTool(clean *cleaner, raw jsontext.Value, def Definition) Tool {
+	name := def.Name
+	var d definition
+	// What is not of the right form counts as absent.
+	_ = json.Unmarshal(raw, &d)
 	var title, description string
-	// A title or description that is no string counts as none.
 	_ = json.Unmarshal(d.Title, &title)
 	_ = json.Unmarshal(d.Description, &description)
 	tool := Tool{
 		Name:         clean.line(name, maxShort),
 		Title:        clean.line(title, maxTitle),
 		Description:  clean.text(description, maxDescription),
-		Annotations:  annotations(d.Annotations),
-		Hash:         d.hash(),
+		Annotations:  def.Annotations,
+		Hash:         def.Hash,
 		ApproxTokens: (len(raw) + 3) / 4,
 	}
 	if strings.TrimSpace(description) == "" {
@@ -161,9 +242,8 @@ func judgeTool(clean *cleaner, raw jsontext.Value, d *definition, name string) T
 		tool.warn(WarnNameCharacters, "the name holds characters other than letters, digits, _, - and .: some clients refuse it")
 	}
 	tool.judgeSchema(clean, d.InputSchema)
-	if hides(name) || hides(title) || hides(description) || hidesInJSON(d.InputSchema) || hidesInJSON(d.OutputSchema) {
-		tool.warn(WarnHidden, "the definition holds characters that a reader does not see and a model does")
-	}
+	tool.judgeText(clean, raw)
+	tool.judgeEffect(name)
 	return tool
 }
 
@@ -200,37 +280,6 @@ func annotations(raw jsontext.Value) *Annotations {
 	return &Annotations{ReadOnly: a.ReadOnly, Destructive: a.Destructive, Idempotent: a.Idempotent, OpenWorld: a.OpenWorld}
 }
 
-// hash is over RFC 8785's canonical form, so that white space and the order of members do not matter.
-func (d *definition) hash() string {
-	var b jsontext.Value
-	b = append(b, '{')
-	for _, m := range []struct {
-		name  string
-		value jsontext.Value
-	}{
-		{"annotations", d.Annotations},
-		{"description", d.Description},
-		{"inputSchema", d.InputSchema},
-		{"name", d.Name},
-		{"outputSchema", d.OutputSchema},
-		{"title", d.Title},
-	} {
-		if len(m.value) == 0 {
-			continue
-		}
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(b, `"`+m.name+`":`...)
-		b = append(b, m.value...)
-	}
-	b = append(b, '}')
-	// A value without a canonical form (a number beyond float64) is hashed as it was sent.
-	_ = b.Canonicalize()
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
 // eachString calls f for every string of a JSON value, with the member name that it stands under.
 func eachString(v jsontext.Value, f func(member, s string) bool) bool {
 	dec := jsontext.NewDecoder(strings.NewReader(string(v)))
@@ -253,10 +302,6 @@ func eachString(v jsontext.Value, f func(member, s string) bool) bool {
 			member = s
 		}
 	}
-}
-
-func hidesInJSON(v jsontext.Value) bool {
-	return eachString(v, func(_, s string) bool { return hides(s) })
 }
 
 func externalRef(v jsontext.Value) bool {

@@ -49,6 +49,21 @@ func TestListsAreCut(t *testing.T) {
 		require.Equal(t, StateError, r.State)
 		requireStep(t, r, StepTools, StatusFail, "too large")
 	})
+	t.Run("more than a megabyte on two pages", func(t *testing.T) {
+		t.Parallel()
+		fill := strings.Repeat("x", 700_000)
+		pages := []string{`{"tools":[` + tool(0) + `,{"name":"x","description":"` + fill + `"}],"nextCursor":"1"}`, `{"tools":[` + tool(1) + `,{"name":"y","description":"` + fill + `"},` + tool(2) + `]}`}
+		r := probeURL(t, newFake(t, func(w http.ResponseWriter, r *http.Request, a asked) {
+			page := 0
+			if a.Params["cursor"] == "1" {
+				page = 1
+			}
+			modern(pages[page])(w, r, a)
+		}).URL)
+		require.Equal(t, StateReady, r.State)
+		requireStep(t, r, StepTools, StatusWarn, "larger than 1 MB")
+		require.Equal(t, 3, r.ToolCount, "what is beyond is left out, also where it came with the last page")
+	})
 	t.Run("a circle", func(t *testing.T) {
 		t.Parallel()
 		f := newFake(t, paged(func(page int) string { return fmt.Sprint((page + 1) % 3) }))
@@ -164,21 +179,69 @@ func TestToolTextIsMadeSafe(t *testing.T) {
 
 func TestHashFollowsTheMeaning(t *testing.T) {
 	t.Parallel()
-	hash := func(d string) string { return judge(t, d).Tools[0].Hash }
-	base := hash(`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{}}}}`)
-	require.Equal(t, base, hash(`{ "inputSchema":{"properties":{"y":{}, "x":{}},"type":"object"}, "description":"\u0064","name":"a","_meta":{"v":2},"icons":[]}`))
+	define := func(d string) Definition {
+		r := judge(t, d)
+		require.Len(t, r.Listing.Definitions, 1, d)
+		require.Equal(t, r.Listing.Definitions[0].Hash, r.Tools[0].Hash)
+		return r.Listing.Definitions[0]
+	}
+	hash := func(d string) string { return define(d).Hash }
+	base := hash(`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}}}`)
+	for _, same := range []string{
+		`{ "inputSchema":{"properties":{"y":{"default":1.0,"maximum":9007199254740993}, "x":{}},"type":"object"}, "description":"\u0064","name":"a"}`,
+		"{\"name\":\"\\u0061\",\n\t\"description\":\"d\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"x\":{},\"y\":{\"maximum\":9007199254740993,\"default\":1.0}}}}\n",
+	} {
+		require.Equal(t, base, hash(same), same)
+	}
 	for _, changed := range []string{
-		`{"name":"b","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{}}}}`,
-		`{"name":"a","description":"d ","inputSchema":{"type":"object","properties":{"x":{},"y":{}}}}`,
-		`{"name":"a","description":"d\u200b","inputSchema":{"type":"object","properties":{"x":{},"y":{}}}}`,
+		`{"name":"b","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}}}`,
+		`{"name":"a","description":"d ","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}}}`,
+		`{"name":"a","description":"d\u200b","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}}}`,
+		`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740992,"default":1.0}}}}`,
 		`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{}}}}`,
-		`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{}}},"annotations":{"readOnlyHint":true}}`,
-		`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{}}},"outputSchema":{}}`,
-		`{"name":"a","title":"t","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{}}}}`,
+		`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}},"annotations":{"readOnlyHint":true}}`,
+		`{"name":"a","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}},"outputSchema":{}}`,
+		`{"name":"a","title":"t","description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}}}`,
+		// What a client shows beside the words, and what it loads for them, is part of the tool too.
+		`{"name":"a","icons":[],"description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}}}`,
+		`{"name":"a","_meta":{"ui":{"resourceUri":"ui://x"}},"description":"d","inputSchema":{"type":"object","properties":{"x":{},"y":{"maximum":9007199254740993,"default":1.0}}}}`,
 	} {
 		require.NotEqual(t, base, hash(changed), changed)
 	}
-	require.Len(t, hash(`{"name":"a","inputSchema":{"maximum":1e999}}`), 64)
+	odd := define(`{"name":"a","inputSchema":{"maximum":1e999,"b":1,"a":"\u0000\ud83d\ude42"}}`)
+	require.Equal(t, `{"inputSchema":{"a":"\u0000🙂","b":1,"maximum":1e999},"name":"a"}`, odd.JSON, "no byte of it is lost")
+	require.Equal(t, odd, define(odd.JSON))
+}
+
+func TestTheListingIsWhatWasSent(t *testing.T) {
+	t.Parallel()
+	r := judge(t,
+		`{"name":"a","description":"Say `+testSecret+`\u202e","`+testSecret+`":1}`, `{"name":"a","description":"again"}`, `{"name":"b\u0000"}`, `{"name":"`+strings.Repeat("n", MaxName+1)+`"}`,
+		`{"name":"`+strings.Repeat("n", MaxName)+`","annotations":{"destructiveHint":false}}`, `[]`, `"a"`, `{"name":["a"]}`, `{"Name":"a"}`, `{"name":"x","a":1,"a":2}`,
+	)
+	require.Len(t, r.Listing.Definitions, 2)
+	require.Equal(t, "{\"[sealed]\":1,\"description\":\"Say [sealed]\u202e\",\"name\":\"a\"}", r.Listing.Definitions[0].JSON)
+	require.False(t, *r.Listing.Definitions[1].Annotations.Destructive)
+	require.Equal(t, 3, r.ToolCount)
+	require.Contains(t, r.Warnings[0].Words, "7 of the tools")
+
+	kept := r.WithoutTools()
+	require.Nil(t, kept.Listing)
+	require.Empty(t, kept.Tools)
+	require.Equal(t, 3, kept.ToolCount)
+	require.Contains(t, kept.Warnings, Warning{Code: WarnDuplicateName, Tool: "a", Words: "another tool has the same name: clients keep one of them or refuse all"})
+	require.Len(t, r.Tools, 3, "the report itself stays whole")
+	require.Equal(t, kept, kept.WithoutTools())
+}
+
+func TestAStoredDefinitionIsJudgedAgain(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, codes(Judge(`{"name":"a b\u202e"}`)), WarnHidden)
+	require.Contains(t, codes(Judge(`{"name":"a b"}`)), WarnNameCharacters)
+	require.Equal(t, []string{WarnMalformedTool}, codes(Judge(`{}`)))
+	for r, hidden := range map[rune]bool{'a': false, '\n': false, '\t': false, ' ': false, 'ж': false, '🙂': false, '\u202e': true, '\x1b': true, '\r': true, '\u200b': true, '\U000e0041': true} {
+		require.Equal(t, hidden, Hidden(r), "%U", r)
+	}
 }
 
 // FuzzAnswer feeds a hostile runtime's bytes through everything that reads them.
