@@ -51,6 +51,7 @@ const (
 	reasonUpstream4xx      = "upstream_rejected"
 	reasonUpstream5xx      = "upstream_error"
 	reasonSession          = "unknown_session"
+	reasonBadSession       = "upstream_bad_session"
 	reasonClientGone       = "client_disconnected"
 	reasonRuntimeRemoved   = "runtime_removed"
 	reasonGatewayStopping  = "gateway_stopping"
@@ -76,10 +77,12 @@ func insufficientScope(c oauthwire.Challenge) *refusal {
 	}
 }
 
+const foreignPage = "Pages of this origin may not call this MCP server."
+
 func foreignOrigin() *refusal {
 	return &refusal{
 		status: http.StatusForbidden, code: http.StatusForbidden, reason: reasonOrigin, outcome: event.Denied,
-		message: "Pages of this origin may not call this MCP server.",
+		message: foreignPage,
 	}
 }
 

@@ -6,9 +6,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
-
 	"github.com/emcy/gateway/internal/ids"
 )
 
@@ -27,14 +24,14 @@ type assertion struct {
 }
 
 type assertionClaims struct {
-	Issuer   string           `json:"iss"`
-	Subject  string           `json:"sub"`
-	Audience string           `json:"aud"`
-	ClientID string           `json:"client_id"`
-	Scope    string           `json:"scope"`
-	Expires  *jwt.NumericDate `json:"exp"`
-	IssuedAt *jwt.NumericDate `json:"iat"`
-	ID       string           `json:"jti"`
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope"`
+	Expires  int64  `json:"exp"`
+	IssuedAt int64  `json:"iat"`
+	ID       string `json:"jti"`
 }
 
 // assertion gives a statement that is fresh, signed with the active key, and meant
@@ -50,18 +47,11 @@ func (x *exchange) assertion() (string, error) {
 	if signer.Key == nil {
 		return "", errors.New("sign assertion: the tenant has no signing key")
 	}
-	s, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: signer.Key, KeyID: signer.KID}},
-		(&jose.SignerOptions{}).WithType("JWT"),
-	)
-	if err != nil {
-		return "", fmt.Errorf("sign assertion: %w", err)
-	}
-	text, err := jwt.Signed(s).Claims(assertionClaims{
+	text, err := signES256(signer.Key, signer.KID, assertionClaims{
 		Issuer: x.tenant.Issuer, Subject: x.access.subject, Audience: x.edge.Upstream.String(),
 		ClientID: x.access.client, Scope: x.access.scope,
-		IssuedAt: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(now.Add(assertionLife)), ID: ids.New("as"),
-	}).Serialize()
+		IssuedAt: now.Unix(), Expires: now.Add(assertionLife).Unix(), ID: ids.New("as"),
+	})
 	if err != nil {
 		return "", fmt.Errorf("sign assertion: %w", err)
 	}

@@ -3,6 +3,8 @@ package edge_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,24 +30,39 @@ func (canned) RoundTrip(*http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkCall measures a call with a remembered token, without any network.
+// BenchmarkCall measures a call with a remembered token, without any network: one
+// without a session, one in a session that the token was used in before, and one of
+// many sessions that take turns on one token, each of which has to be opened anew.
 func BenchmarkCall(b *testing.B) {
-	bundle := setup(b, echoPong(), func(c *edge.Config) {
-		c.Recorder = discard{}
-		c.Transport = canned{}
-	})
-	handler := bundle.front.Handler("http")
-	req := bundle.request("POST", toolCall, "Mcp-Protocol-Version", "2025-11-25", "Mcp-Session-Id", "s-1", "User-Agent", "bench/1")
-	req.RequestURI = "/crm/mcp"
-	req.URL.Scheme, req.URL.Host = "", ""
-	b.ReportAllocs()
-	for b.Loop() {
-		r := *req
-		r.Body = text{strings.NewReader(toolCall)}
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, &r)
-		if w.Code != http.StatusOK {
-			b.Fatal(w.Code, w.Body.String())
-		}
+	for name, sessions := range map[string]int{"no session": 0, "session": 1, "sessions in turn": 2} {
+		b.Run(name, func(b *testing.B) {
+			bundle := setup(b, echoPong(), func(c *edge.Config) {
+				c.Recorder = discard{}
+				c.Transport = canned{}
+			})
+			handler := bundle.front.Handler("http")
+			requests := []*http.Request{bundle.request("POST", toolCall, "Mcp-Protocol-Version", "2025-11-25", "User-Agent", "bench/1")}
+			for i := range sessions {
+				req := requests[0]
+				if i > 0 {
+					req = requests[0].Clone(b.Context())
+					requests = append(requests, req)
+				}
+				req.Header.Set("Mcp-Session-Id", bundle.sealed("s-"+strconv.Itoa(i)))
+			}
+			for _, req := range requests {
+				req.RequestURI, req.URL = "/crm/mcp", &url.URL{Path: "/crm/mcp"}
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				r := *requests[i%len(requests)]
+				r.Body = text{strings.NewReader(toolCall)}
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, &r)
+				if w.Code != http.StatusOK {
+					b.Fatal(w.Code, w.Body.String())
+				}
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/emcy/gateway/internal/mcpwire"
@@ -22,7 +23,7 @@ const (
 // that are sent on.
 func (x *exchange) readBody() *refusal {
 	if !isJSON(x.r.Header) {
-		return rejected(http.StatusUnsupportedMediaType, mcpwire.CodeInvalidRequest, reasonContentType, "The message must be sent as application/json, without Content-Encoding.")
+		return rejected(http.StatusUnsupportedMediaType, mcpwire.CodeInvalidRequest, reasonContentType, "The message must be sent as application/json in UTF-8, without Content-Encoding.")
 	}
 	if x.r.ContentLength > x.front.limits.Body {
 		return x.tooLarge()
@@ -65,7 +66,6 @@ func (x *exchange) judge() *refusal {
 		x.message = message
 		x.describe()
 		err = mcpwire.CheckHeaders(x.r.Header, &x.message)
-		reason = reasonHeaders
 	}
 	if err == nil {
 		return nil
@@ -73,6 +73,9 @@ func (x *exchange) judge() *refusal {
 	fault, ok := errors.AsType[*mcpwire.Error](err)
 	if !ok {
 		fault = &mcpwire.Error{Code: mcpwire.CodeInvalidRequest, Reason: "the message cannot be read"}
+	}
+	if fault.Code == mcpwire.CodeHeaderMismatch {
+		reason = reasonHeaders
 	}
 	re := rejected(http.StatusBadRequest, fault.Code, reason, "Invalid message: "+fault.Reason+".")
 	re.id = fault.ID
@@ -94,8 +97,13 @@ func isJSON(h http.Header) bool {
 	if values[0] == contentTypeJSON {
 		return true
 	}
-	kind, _, err := mime.ParseMediaType(values[0])
-	return err == nil && kind == contentTypeJSON
+	kind, params, err := mime.ParseMediaType(values[0])
+	if err != nil || kind != contentTypeJSON {
+		return false
+	}
+	// JSON is UTF-8 (RFC 8259, section 8.1). A runtime that believes another charset would read another message.
+	charset, named := params["charset"]
+	return !named || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
 var errTooLarge = errors.New("body too large")

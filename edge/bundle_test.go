@@ -5,6 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -25,6 +28,7 @@ import (
 	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/outbound"
+	"github.com/emcy/gateway/internal/seal"
 	"github.com/emcy/gateway/internal/secret"
 	"github.com/emcy/gateway/usage/event"
 )
@@ -115,7 +119,7 @@ func setup(t testing.TB, runtime http.Handler, options ...option) *bundle {
 	b := &bundle{t: t, store: snapshot.NewStore(), clock: clock.NewManual(start), events: newEvents(), auth: make(chan *snapshot.Tenant, 100)}
 	b.upstream = httptest.NewServer(runtime)
 	t.Cleanup(func() { b.upstream.CloseClientConnections(); b.upstream.Close() })
-	transport := outbound.New(outbound.Config{AllowPrivate: true}).Transport(outbound.TransportOptions{})
+	transport := outbound.New(outbound.Config{AllowPrivate: true}).Relay(outbound.TransportOptions{})
 	t.Cleanup(transport.CloseIdleConnections)
 	cfg := edge.Config{
 		Snapshots: b.store,
@@ -161,8 +165,30 @@ func (b *bundle) tenant(id, name, origin string, key *ecdsa.PrivateKey) *snapsho
 			Upstream:    target, SecretHeader: "X-Emcy-Worker-Secret", WorkerSecret: secret.New(sharedKey),
 			Scopes: []string{"mcp"},
 		}},
-		Revoked: map[string]struct{}{},
+		Revoked:  map[string]struct{}{},
+		Sessions: envelope(b.t, id, 1),
 	}
+}
+
+// dataKey is a tenant's data key of that version, the same in every process.
+func dataKey(t testing.TB, tenant string, version uint32) *seal.Key {
+	t.Helper()
+	raw := sha256.Sum256(fmt.Append(nil, tenant, version))
+	key, err := seal.NewKey(version, raw[:])
+	require.NoError(t, err)
+	return key
+}
+
+// envelope seals with the first version, and opens with all of them.
+func envelope(t testing.TB, tenant string, versions ...uint32) *seal.Envelope {
+	t.Helper()
+	keys := make([]*seal.Key, len(versions))
+	for i, v := range versions {
+		keys[i] = dataKey(t, tenant, v)
+	}
+	e, err := seal.NewEnvelope("mcp-session", keys[0], keys[1:]...)
+	require.NoError(t, err)
+	return e
 }
 
 // publish puts out a changed copy of acme.
@@ -205,6 +231,16 @@ func (b *bundle) token(tenant *snapshot.Tenant, changes ...func(claims)) string 
 }
 
 func (b *bundle) url() string { return b.acme.Edges[slug].Resource }
+
+// sealed is the session id that acme's client of the good token has for a runtime's.
+func (b *bundle) sealed(plain string) string {
+	return sealedFor(b.acme.Sessions, b.acme.ID, b.acme.Edges[slug].ID, "acc_ada", "cli_1", plain)
+}
+
+// sealedFor spells the format out once more: ids that are out there must stay good.
+func sealedFor(e *seal.Envelope, tenant, upstream, subject, client, plain string) string {
+	return "s" + base64.RawURLEncoding.EncodeToString(e.Seal([]byte(plain), tenant, upstream, subject, client))
+}
 
 // request builds a request to acme's MCP URL with a good token.
 func (b *bundle) request(method, body string, header ...string) *http.Request {

@@ -35,6 +35,8 @@ type Config struct {
 	// with every request to a runtime, and a request that comes with it is answered
 	// instead of forwarded once more. Empty switches that off.
 	Via string
+	// Pages are the origins of web pages that may call every tenant's MCP URLs.
+	Pages Pages
 }
 
 // Limits bound a request. Zero fields take the defaults.
@@ -89,6 +91,7 @@ func New(cfg Config) (*Front, error) {
 		log:       cfg.Log,
 		limits:    limits,
 		via:       cfg.Via,
+		pages:     cfg.Pages,
 		strangers: newStrangers(cfg.Log),
 		tokens:    newTokenCache(limits.KnownTokens),
 		streams:   newStreams(cfg.Snapshots, cfg.Clock),

@@ -85,6 +85,7 @@ func (x *exchange) upstreamHeader() (http.Header, error) {
 		secretName = http.CanonicalHeaderKey(x.edge.SecretHeader)
 	}
 	out[secretName] = []string{x.edge.WorkerSecret.Reveal()}
+	x.setSession(out)
 	if x.front.via != "" { // last: no configured header may hide it
 		out[headerVia] = []string{x.front.viaField()}
 	}
@@ -92,9 +93,9 @@ func (x *exchange) upstreamHeader() (http.Header, error) {
 }
 
 // settable reports whether a configured header may carry that name: not one that
-// frames the message, and none of the contract.
+// frames the message or names a session, and none of the contract.
 func settable(name string) bool {
-	return !hopByHop[name] && name != "Host" && name != "Content-Length" && !strings.HasPrefix(name, headerEmcyPrefix)
+	return !hopByHop[name] && name != "Host" && name != "Content-Length" && name != mcpwire.HeaderSessionID && !strings.HasPrefix(name, headerEmcyPrefix)
 }
 
 // hopByHop are the headers that belong to one connection (RFC 9110, section 7.6.1).

@@ -2,16 +2,14 @@ package edge
 
 import (
 	"net/http"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
 
-	"github.com/emcy/gateway/edge/snapshot"
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
-	exposedHeaders = "www-authenticate, mcp-session-id, mcp-protocol-version, x-request-id"
+	// exposedHeaders are what a page may read of an answer besides the few that it always may: how to get a token, the
+	// session, when to come back, and under which name the request is in the log.
+	exposedHeaders = "www-authenticate, mcp-session-id, mcp-protocol-version, retry-after, x-request-id"
 	// maxRequested bounds the list of headers that a preflight has echoed.
 	maxRequested = 1 << 10
 )
@@ -20,35 +18,9 @@ func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// originAllowed reports whether a page of that origin may call the tenant's MCP
-// URLs. A request without Origin comes from no page. On a tenant that lives on
-// loopback, pages of other loopback ports are developer tools such as the MCP
-// Inspector; anywhere else they would be a way around the same-origin rule.
-func originAllowed(tenant *snapshot.Tenant, r *http.Request) bool {
-	values := r.Header["Origin"]
-	if len(values) == 0 {
-		return true
-	}
-	if len(values) > 1 {
-		return false
-	}
-	return slices.Contains(tenant.Origins, values[0]) || onLoopback(values[0]) && onLoopback(tenant.Issuer)
-}
-
-func onLoopback(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" || u.User != nil {
-		return false
-	}
-	host := lower(u.Hostname())
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
-// allowOrigin lets the page that asked read the answer.
+// allowOrigin lets the page that asked read the answer, an error as well as a
+// success. Credentials are never allowed: with them a browser would send, to whoever
+// may call, what it keeps for this origin.
 func allowOrigin(h http.Header, r *http.Request) {
 	origin := r.Header["Origin"]
 	if len(origin) != 1 {
@@ -60,7 +32,10 @@ func allowOrigin(h http.Header, r *http.Request) {
 }
 
 // allowAnyOrigin is for documents that hold nothing private.
-func allowAnyOrigin(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }
+func allowAnyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", exposedHeaders)
+}
 
 // answerPreflight repeats the requested headers, because a wildcard covers neither
 // Authorization nor the prefix Mcp-Param-.
@@ -70,7 +45,6 @@ func answerPreflight(w http.ResponseWriter, r *http.Request, methods string) {
 	if requested := r.Header.Get("Access-Control-Request-Headers"); requested != "" && headerList(requested) {
 		h.Set("Access-Control-Allow-Headers", requested)
 	}
-	h.Set("Access-Control-Expose-Headers", exposedHeaders)
 	h.Set("Access-Control-Max-Age", "600")
 	h.Add("Vary", "Access-Control-Request-Headers")
 	w.WriteHeader(http.StatusNoContent)
@@ -82,8 +56,7 @@ func headerList(s string) bool {
 	}
 	for i := range len(s) {
 		c := s[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && c != '-' && c != '_' && c != ',' && c != ' ' {
+		if c != ',' && c != ' ' && !httpguts.IsTokenRune(rune(c)) { // a tool's parameter may be named with any of them
 			return false
 		}
 	}

@@ -2,10 +2,11 @@
 // answer, decided from the snapshot, without a database.
 //
 // It owns: finding the tenant of an origin, the path rules of a tenant's origin,
-// protected-resource metadata, the check of access tokens, the worker contract
-// towards the runtime, the end of a loop back to the gateway, the relay of the
-// answer, and one usage event per MCP request (of requests without an accepted
-// token only so many in a second).
+// protected-resource metadata, which pages may call (CORS), the check of access
+// tokens, the sessions of runtimes as clients know them, the worker contract towards
+// the runtime, the end of a loop back to the gateway, the relay of the answer and the
+// end of streams, and one usage event per MCP request (of requests without an
+// accepted token only so many in a second).
 //
 //	any path of an unknown origin                       421
 //	/{runtime}/mcp                                      MCP
@@ -14,9 +15,10 @@
 //	everything else                                     Config.Auth
 //
 // An MCP request goes through, in this order: CORS preflight, Via, Origin, token,
-// scope, HTTP method, body, runtime. Every answer that the gateway makes by itself
+// scope, HTTP method, body, session, runtime. Every answer that the gateway makes by itself
 // is written in answer.go.
 //
 // It must not: reach the database, redirect, change a message, send a message
-// twice, pass the client's credentials on, or show the client the runtime's.
+// twice, pass the client's credentials on, or show the client the runtime's, of which
+// the id of a session is one.
 package edge

@@ -20,6 +20,7 @@ type Front struct {
 	log       *slog.Logger
 	limits    Limits
 	via       string
+	pages     Pages
 	strangers *strangers
 	tokens    *tokenCache
 	streams   *streams
@@ -42,14 +43,17 @@ func (f *Front) Handler(scheme string) http.Handler {
 
 func (f *Front) serve(w http.ResponseWriter, r *http.Request, scheme string) {
 	snap := f.snapshots.Load()
-	origin := originOf(scheme, r)
-	tenant := snap.ByOrigin(origin)
+	tenant := snap.ByOrigin(originOf(scheme, r))
 	if tenant == nil {
 		answerPlain(w, http.StatusMisdirectedRequest, "misdirected_request", "No workspace is served at this address.")
 		return
 	}
+	pageAllowed := f.pages.allow(tenant, r)
 	path, ok := routePath(r)
 	if !ok {
+		if pageAllowed {
+			allowOrigin(w.Header(), r)
+		}
 		answerPlain(w, http.StatusNotFound, "not_found", "There is nothing at this path.")
 		return
 	}
@@ -62,10 +66,13 @@ func (f *Front) serve(w http.ResponseWriter, r *http.Request, scheme string) {
 		f.auth(w, r, tenant)
 		return
 	}
+	if pageAllowed { // also on errors: a page has to see the challenge and the reason
+		allowOrigin(w.Header(), r)
+	}
 	target := tenant.Edges[slug]
 	if target == nil {
 		answerPlain(w, http.StatusNotFound, "not_found", "There is no runtime at this path.")
 		return
 	}
-	f.serveMCP(w, r, call{snap: snap, tenant: tenant, edge: target, origin: origin})
+	f.serveMCP(w, r, call{snap: snap, tenant: tenant, edge: target, pageAllowed: pageAllowed})
 }

@@ -17,11 +17,11 @@ const (
 // the method or the body: clients probe with methods and bodies of their own and
 // must find the challenge on each of them.
 func (f *Front) serveMCP(w http.ResponseWriter, r *http.Request, c call) {
-	allowed := originAllowed(c.tenant, r)
-	if allowed {
-		allowOrigin(w.Header(), r)
-	}
 	if isPreflight(r) {
+		if !c.pageAllowed {
+			answerPlain(w, http.StatusForbidden, reasonOrigin, foreignPage)
+			return
+		}
 		answerPreflight(w, r, preflightMethods)
 		return
 	}
@@ -30,7 +30,7 @@ func (f *Front) serveMCP(w http.ResponseWriter, r *http.Request, c call) {
 		x.answer(x.loop())
 		return
 	}
-	if !allowed {
+	if !c.pageAllowed {
 		x.answer(foreignOrigin())
 		return
 	}
@@ -39,6 +39,10 @@ func (f *Front) serveMCP(w http.ResponseWriter, r *http.Request, c call) {
 		return
 	}
 	if re := x.readMessage(); re != nil {
+		x.answer(re)
+		return
+	}
+	if re := x.findSession(); re != nil {
 		x.answer(re)
 		return
 	}

@@ -44,6 +44,10 @@ func (x *exchange) forward() {
 		x.answer(re)
 		return
 	}
+	if re := x.sealSession(resp.Header); re != nil {
+		x.answer(re)
+		return
+	}
 	x.relay(&answer{Response: resp, ctx: ctx, end: cancel, sent: sent})
 }
 

@@ -33,7 +33,7 @@ func TestCall(t *testing.T) {
 	t.Parallel()
 	runtime := echoPong()
 	b := setup(t, runtime)
-	resp, body := b.do(b.request("POST", toolCall, "Mcp-Session-Id", "s-1", "Mcp-Protocol-Version", "2025-11-25"))
+	resp, body := b.do(b.request("POST", toolCall, "Mcp-Session-Id", b.sealed("s-1"), "Mcp-Protocol-Version", "2025-11-25"))
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Equal(t, pong, body)
 	require.Equal(t, int64(len(pong)), resp.ContentLength)
@@ -106,7 +106,7 @@ func TestWorkerContract(t *testing.T) {
 	got.Del("X-Emcy-Assertion")
 	require.Equal(t, http.Header{
 		"Accept": {"application/json, text/event-stream"}, "Content-Type": {jsonType}, "Content-Length": {fmt.Sprint(len(ping))},
-		"User-Agent": {"probe/1"}, "Traceparent": {"00-1-2-01"}, "Last-Event-Id": {"4"}, "Mcp-Param-Region": {"eu"}, "Mcp-Method": {"ping"}, "X-Mcp-Toolsets": {"issues"},
+		"User-Agent": {"probe/1"}, "Traceparent": {"00-1-2-01"}, "Mcp-Param-Region": {"eu"}, "Mcp-Method": {"ping"}, "X-Mcp-Toolsets": {"issues"},
 		"X-Shared-Secret": {sharedKey}, "X-Api-Key": {"static-key"}, "Authorization": {"Basic static"},
 		"X-Emcy-Subject": {"acc_ada"}, "X-Emcy-Tenant": {"acme"}, "X-Emcy-Client": {"cli_1"}, "X-Emcy-Request-Id": {resp.Header.Get("X-Request-Id")},
 	}, got)
@@ -201,15 +201,16 @@ func TestResponseHeaders(t *testing.T) {
 		"X-Accel-Redirect": {"/internal"}, "Proxy-Authenticate": {"Basic"}, "Cache-Control": {"public, max-age=9"}, "Connection": {"X-Hop, X-Content-Type-Options"}, "X-Hop": {"1"},
 	}}
 	b := setup(t, runtime)
-	resp, _ := b.do(b.request("POST", ping, "Origin", b.server.URL))
+	id := b.sealed("s-9")
+	resp, _ := b.do(b.request("POST", ping, "Origin", b.server.URL, "Mcp-Session-Id", id))
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	resp.Header.Del("Date")
 	require.NotEqual(t, "theirs", resp.Header.Get("X-Request-Id"))
 	resp.Header.Del("X-Request-Id")
 	require.Equal(t, http.Header{
-		"Content-Type": {jsonType}, "Content-Length": {fmt.Sprint(len(pong))}, "Mcp-Session-Id": {"s-9"}, "X-Kept": {"1"}, "Vary": {"Origin", "Accept"},
+		"Content-Type": {jsonType}, "Content-Length": {fmt.Sprint(len(pong))}, "Mcp-Session-Id": {id}, "X-Kept": {"1"}, "Vary": {"Origin", "Accept"},
 		"X-Content-Type-Options": {"nosniff"}, "Cache-Control": {"no-store"}, "Access-Control-Allow-Origin": {b.server.URL},
-		"Access-Control-Expose-Headers": {"www-authenticate, mcp-session-id, mcp-protocol-version, x-request-id"},
+		"Access-Control-Expose-Headers": {"www-authenticate, mcp-session-id, mcp-protocol-version, retry-after, x-request-id"},
 	}, resp.Header)
 
 	runtime.header = http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"private, max-age=9"}, "Content-Security-Policy": {"script-src *"}}
@@ -252,7 +253,7 @@ func TestStatusOfTheRuntime(t *testing.T) {
 			t.Parallel()
 			runtime := &answers{status: c.status, header: c.header, body: c.body}
 			b := setup(t, runtime)
-			resp, body := b.do(b.request(c.method, c.sent, "Mcp-Session-Id", map[bool]string{true: "s-1"}[c.status == 404]))
+			resp, body := b.do(b.request(c.method, c.sent, "Mcp-Session-Id", map[bool]string{true: b.sealed("s-1")}[c.status == 404]))
 			require.Equal(t, c.want, resp.StatusCode)
 			require.Contains(t, body, c.contains)
 			require.Empty(t, resp.Header.Get("Location"))

@@ -25,7 +25,8 @@ type call struct {
 	snap   *snapshot.Snapshot
 	tenant *snapshot.Tenant
 	edge   *snapshot.Edge
-	origin string
+	// pageAllowed is false where a page of a foreign origin asks.
+	pageAllowed bool
 }
 
 // exchange is one MCP request on its way.
@@ -34,7 +35,8 @@ type exchange struct {
 	front   *Front
 	w       http.ResponseWriter
 	r       *http.Request
-	access  *access // nil until a token is accepted
+	access  *access  // nil until a token is accepted
+	session *session // nil where there is none
 	message mcpwire.Message
 	body    []byte
 	started time.Time // with the monotonic reading that durations need

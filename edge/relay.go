@@ -181,7 +181,7 @@ func (x *exchange) reasonOf(status int) string {
 	switch {
 	case status < 400:
 		return ""
-	case status == http.StatusNotFound && len(x.r.Header["Mcp-Session-Id"]) > 0:
+	case status == http.StatusNotFound && x.session != nil:
 		return reasonSession
 	case status == http.StatusMethodNotAllowed:
 		return reasonMethod

@@ -113,8 +113,6 @@ func TestDisconnectEndsTheStream(t *testing.T) {
 	require.Equal(t, "client_disconnected", last.Reason)
 }
 
-// TestGatewayEndsStreams: what the token check would refuse now ends a stream that
-// it let through before, with a regular end for the client.
 // TestLeavingAfterTheAnswerIsNoCancellation: many clients close the stream as soon
 // as they have the response; a progress notice before it is not that response.
 func TestLeavingAfterTheAnswerIsNoCancellation(t *testing.T) {
@@ -138,6 +136,8 @@ func TestLeavingAfterTheAnswerIsNoCancellation(t *testing.T) {
 	}
 }
 
+// TestGatewayEndsStreams: what the token check would refuse now ends a stream that
+// it let through before, with a regular end for the client.
 func TestGatewayEndsStreams(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -152,7 +152,14 @@ func TestGatewayEndsStreams(t *testing.T) {
 		"runtime removed": {time.Hour, func(b *bundle) { b.publish(func(t *snapshot.Tenant) { t.Edges = nil }) }, "runtime_removed"},
 		"tenant removed":  {time.Hour, func(b *bundle) { b.store.Put(start, b.acme.ID, nil) }, "runtime_removed"},
 		"gateway stops":   {time.Hour, func(b *bundle) { b.front.Stop() }, "gateway_stopping"},
-		"expired":         {2 * time.Second, func(*bundle) {}, "expired_token"},
+		"expired, seen by a change": {time.Minute, func(b *bundle) {
+			b.clock.Advance(time.Minute + 30*time.Second)
+			b.publish(func(*snapshot.Tenant) {})
+		}, "expired_token"},
+		"revoked in its grace": {time.Minute, func(b *bundle) {
+			b.clock.Advance(time.Minute + time.Second)
+			b.publish(func(t *snapshot.Tenant) { t.Revoked = map[string]struct{}{"fam_1": {}} })
+		}, "revoked_token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

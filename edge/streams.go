@@ -24,8 +24,13 @@ var (
 	endExpired  = &streamEnd{event.Denied, reasonExpiredToken}
 )
 
+// streamGrace is how long a stream may go on after its token has expired: what a tool
+// is about to answer need not be lost to the second. A request needs a token that has
+// not expired, so nothing begins in that time, and nothing but expiry waits for it.
+const streamGrace = 30 * time.Second
+
 // streams are the open streams. A stream outlives the check of its token, so each
-// new snapshot is held against all of them, and each ends with its token.
+// new snapshot is held against all of them, and each ends soon after its token.
 type streams struct {
 	snapshots *snapshot.Store
 	clock     clock.Clock
@@ -97,7 +102,7 @@ func (s *streams) sweep(snap *snapshot.Snapshot) {
 func (s *streams) add(c call, a *access, end func(error)) *stream {
 	now := s.clock.Now()
 	o := &stream{tenant: c.tenant.ID, slug: c.edge.Slug, edge: c.edge.ID, access: a, end: end, seen: c.tenant}
-	o.expiry = time.AfterFunc(a.expires.Sub(now), func() { end(endExpired) })
+	o.expiry = time.AfterFunc(a.expires.Add(streamGrace).Sub(now), func() { end(endExpired) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[o] = struct{}{}
@@ -116,6 +121,7 @@ func (s *streams) remove(o *stream) {
 	delete(s.open, o)
 }
 
+// check ends the stream where a snapshot, or the time, no longer allows it.
 func (o *stream) check(snap *snapshot.Snapshot, now time.Time) {
 	tenant := snap.ByID(o.tenant)
 	if tenant == o.seen && tenant != nil {
@@ -131,7 +137,7 @@ func (o *stream) check(snap *snapshot.Snapshot, now time.Time) {
 		o.end(endRemoved)
 		return
 	}
-	if fault := o.access.check(tenant, target, now); fault != nil {
+	if fault := o.access.check(tenant, target, now.Add(-streamGrace)); fault != nil {
 		o.end(&streamEnd{event.Denied, fault.reason})
 	}
 }

@@ -2,14 +2,11 @@ package edge
 
 import (
 	"crypto/ecdsa"
-	"encoding/base64"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/go-json-experiment/json"
 
 	"github.com/emcy/gateway/edge/snapshot"
@@ -31,6 +28,8 @@ type access struct {
 	key                     *ecdsa.PublicKey
 	// assertion is the last one made for this token's owner.
 	assertion atomic.Pointer[assertion]
+	// session is the last one that this token was used in.
+	session atomic.Pointer[session]
 }
 
 // tokenFault says why a token is not accepted.
@@ -92,17 +91,37 @@ func (a *access) covers(need []string) bool {
 
 // claims are those of an access token of ours (RFC 9068, and fid, the token family).
 type claims struct {
-	Issuer    string           `json:"iss"`
-	Subject   string           `json:"sub"`
-	Audience  jwt.Audience     `json:"aud"`
-	ClientID  string           `json:"client_id"`
-	Scope     string           `json:"scope"`
-	ID        string           `json:"jti"`
-	Family    string           `json:"fid"`
-	Expires   *jwt.NumericDate `json:"exp"`
-	IssuedAt  *jwt.NumericDate `json:"iat"`
-	NotBefore *jwt.NumericDate `json:"nbf"`
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	ClientID  string   `json:"client_id"`
+	Scope     string   `json:"scope"`
+	ID        string   `json:"jti"`
+	Family    string   `json:"fid"`
+	Expires   *seconds `json:"exp"`
+	IssuedAt  *seconds `json:"iat"`
+	NotBefore *seconds `json:"nbf"`
 }
+
+// audience is one name or a list of them.
+type audience []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *audience) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' {
+		*a = make(audience, 1)
+		return json.Unmarshal(b, &(*a)[0])
+	}
+	return json.Unmarshal(b, (*[]string)(a))
+}
+
+// seconds is a NumericDate (RFC 7519, section 2). A part of a second does not count.
+type seconds float64
+
+// furthest is the end of the year 9999, beyond which times cannot be written.
+const furthest = 253402300799
+
+func (s seconds) time() time.Time { return time.Unix(int64(max(0, min(s, furthest))), 0) }
 
 func parseAccessToken(token string, tenant *snapshot.Tenant, now time.Time) (*access, bool) {
 	kid, ok := tokenKID(token)
@@ -113,24 +132,24 @@ func parseAccessToken(token string, tenant *snapshot.Tenant, now time.Time) (*ac
 	if key == nil {
 		return nil, false
 	}
-	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
+	payload, ok := verifyES256(key, token)
+	if !ok {
 		return nil, false
 	}
 	var c claims
-	if err := parsed.Claims(key, &c); err != nil {
+	if err := json.Unmarshal(payload, &c); err != nil {
 		return nil, false
 	}
 	if c.Issuer != tenant.Issuer || c.Subject == "" || c.ClientID == "" || c.ID == "" || c.Family == "" || c.Expires == nil || c.IssuedAt == nil {
 		return nil, false
 	}
 	latest := now.Add(clockSkew)
-	if c.IssuedAt.Time().After(latest) || c.NotBefore != nil && c.NotBefore.Time().After(latest) {
+	if c.IssuedAt.time().After(latest) || c.NotBefore != nil && c.NotBefore.time().After(latest) {
 		return nil, false
 	}
 	return &access{
 		tenant: tenant.ID, issuer: c.Issuer, subject: c.Subject, client: c.ClientID, family: c.Family,
-		scope: c.Scope, scopes: strings.Fields(c.Scope), audience: c.Audience, expires: c.Expires.Time(), kid: kid, key: key,
+		scope: c.Scope, scopes: strings.Fields(c.Scope), audience: c.Audience, expires: c.Expires.time(), kid: kid, key: key,
 	}, true
 }
 
@@ -142,16 +161,21 @@ func tokenKID(token string) (string, bool) {
 	if strings.Count(token, ".") != 2 {
 		return "", false
 	}
-	first, _, _ := strings.Cut(token, ".")
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(first)
-	if err != nil {
-		return "", false
+	var raw []byte
+	for i, segment := range strings.Split(token, ".") {
+		plain, ok := decodeStrict(segment)
+		if !ok {
+			return "", false // another spelling of the same bytes would be another token to everything that compares texts
+		}
+		if i == 0 {
+			raw = plain
+		}
 	}
 	var header map[string]string
 	if err := json.Unmarshal(raw, &header); err != nil || len(header) != 3 {
 		return "", false
 	}
-	if header["alg"] != string(jose.ES256) || !strings.EqualFold(header["typ"], "at+jwt") || header["kid"] == "" {
+	if header["alg"] != algES256 || !strings.EqualFold(header["typ"], "at+jwt") || header["kid"] == "" {
 		return "", false
 	}
 	return header["kid"], true

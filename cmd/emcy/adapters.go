@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
-	"github.com/emcy/gateway/tenancy/workspaces"
 	"github.com/emcy/gateway/upstreams"
 	"github.com/emcy/gateway/web"
 )
@@ -71,28 +69,4 @@ func (c connectFacts) ClientNames(ctx context.Context, h tenancy.Handle, clientI
 		return err
 	})
 	return names, err
-}
-
-// probeAll asks for a probe of every runtime of every tenant.
-func probeAll(ctx context.Context, db *tenancy.DB, ws *workspaces.Workspaces, queue upstreams.Enqueuer) error {
-	handles, err := ws.Handles(ctx)
-	if err != nil {
-		return err
-	}
-	var failed error
-	for _, h := range handles {
-		failed = errors.Join(failed, db.Write(ctx, h, func(tx *tenancy.Tx) error {
-			names, err := upstreams.Names(tx)
-			if err != nil {
-				return err
-			}
-			for _, n := range names {
-				if err := queue.EnqueueProbe(tx, upstreams.ProbeArgs{TenantID: tx.Tenant(), UpstreamID: n.ID}); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
-	}
-	return failed
 }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"github.com/emcy/gateway/edge"
 	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/tenancy/workspaces"
 )
@@ -33,6 +34,7 @@ type config struct {
 	EdgeListen       string
 	EdgeScheme       string
 	EdgeCert, EdgeTK string
+	EdgePages        edge.Pages
 	Console          bool
 	Edge             bool
 	Worker           bool
@@ -56,6 +58,7 @@ var variables = []variable{
 	{"EMCY_EDGE_LISTEN", "", "one listener, host:port, for every workspace, told apart by Host"},
 	{"EMCY_EDGE_TLS_CERT", "", "certificate file (PEM) of that listener"},
 	{"EMCY_EDGE_TLS_KEY", "", "key file (PEM) of that listener"},
+	{"EMCY_EDGE_ALLOWED_ORIGINS", "loopback", "origins of web pages that may call MCP URLs, separated by commas; loopback stands for pages on the user's own machine, none for no page"},
 	{"EMCY_DATA_DIR", "./emcy-data", "folder for the database, the key and the event spool"},
 	{"EMCY_DATABASE_URL", "", "postgres:// URL; empty means SQLite in the data folder"},
 	{"EMCY_DATABASE_URL_FILE", "", "file that holds EMCY_DATABASE_URL"},
@@ -108,6 +111,7 @@ func readConfig(environ []string) (config, error) {
 		{"EMCY_TLS_CERT", readTLS},
 		{"EMCY_EDGE_ORIGIN", readEdge},
 		{"EMCY_EDGE_PORTS", readPorts},
+		{"EMCY_EDGE_ALLOWED_ORIGINS", readPages},
 		{"EMCY_ROLES", readRoles},
 		{"EMCY_ALLOW_PRIVATE_UPSTREAMS", readPrivate},
 		{"EMCY_TRUSTED_PROXIES", readProxies},
@@ -194,6 +198,11 @@ func readEdge(c *config, env map[string]string) error {
 
 func readPorts(c *config, env map[string]string) (err error) {
 	c.Placement.FirstPort, c.Placement.LastPort, err = workspaces.ParsePorts(env["EMCY_EDGE_PORTS"])
+	return err
+}
+
+func readPages(c *config, env map[string]string) (err error) {
+	c.EdgePages, err = edge.ParsePages(env["EMCY_EDGE_ALLOWED_ORIGINS"])
 	return err
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/emcy/gateway/edge"
 )
 
 func TestConfigDefaults(t *testing.T) {
@@ -20,6 +22,9 @@ func TestConfigDefaults(t *testing.T) {
 	require.True(t, c.PrivateByItself)
 	require.True(t, c.Console && c.Edge && c.Worker)
 	require.Equal(t, "emcy-data", c.DataDir)
+	pages, err := edge.ParsePages("loopback")
+	require.NoError(t, err)
+	require.Equal(t, pages, c.EdgePages, "the MCP Inspector's page connects at the first try")
 }
 
 func TestConfigProduction(t *testing.T) {
@@ -50,6 +55,8 @@ func TestConfigRefusals(t *testing.T) {
 		"EMCY_EDGE_PORTS=9000-8000":                            "EMCY_EDGE_PORTS",
 		"EMCY_EDGE_ORIGIN=https://mcp.example.com":             "EMCY_EDGE_ORIGIN",
 		"EMCY_EDGE_ORIGIN=https://{tenant}.mcp.example.com":    "needs EMCY_EDGE_LISTEN",
+		"EMCY_EDGE_ALLOWED_ORIGINS=https://x/app":              "EMCY_EDGE_ALLOWED_ORIGINS",
+		"EMCY_EDGE_ALLOWED_ORIGINS=*":                          "EMCY_EDGE_ALLOWED_ORIGINS",
 		"EMCY_ROLES=console":                                   "EMCY_ROLES",
 		"EMCY_ROLES=everything":                                "EMCY_ROLES",
 		"EMCY_ALLOW_PRIVATE_UPSTREAMS=perhaps":                 "EMCY_ALLOW_PRIVATE_UPSTREAMS",

@@ -41,6 +41,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	var act func(context.Context, config, io.Writer, io.Writer) error
 	switch command {
 	case "serve":
+		collectLater(environ)
 		act = serve
 	case "migrate":
 		act = migrate

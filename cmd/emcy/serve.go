@@ -162,7 +162,7 @@ func (g *gateway) start(ctx context.Context) error {
 		}
 	}
 	if g.cfg.Worker {
-		if err := g.startWorker(ctx, queue, registry, people.accounts, as, ws); err != nil {
+		if err := g.startWorker(ctx, queue, registry, people.accounts, as); err != nil {
 			return err
 		}
 	}
@@ -190,7 +190,7 @@ func (g *gateway) startEdge(ctx context.Context, listener net.Listener, client *
 	g.onStop(recorder.Stop)
 	store := snapshot.NewStore()
 	front, err := edge.New(edge.Config{
-		Snapshots: store, Transport: client.Transport(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log, Via: pseudonym(g.db.KEK()),
+		Snapshots: store, Transport: client.Relay(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log, Via: pseudonym(g.db.KEK()), Pages: g.cfg.EdgePages,
 		Auth: func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
 	})
 	if err != nil {
@@ -228,13 +228,13 @@ func after(ctx context.Context, d time.Duration) <-chan struct{} {
 	return done.Done()
 }
 
-func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *upstreams.Registry, people *accounts.Accounts, as *server.Server, ws *workspaces.Workspaces) error {
+func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *upstreams.Registry, people *accounts.Accounts, as *server.Server) error {
 	err := queue.Start(context.WithoutCancel(ctx), jobs.Work{
 		Probe: func(ctx context.Context, h tenancy.Handle, id string) error {
 			_, err := registry.ProbeByID(ctx, h, id)
 			return err
 		},
-		ProbeAll: func(ctx context.Context) error { return probeAll(ctx, g.db, ws, queue) },
+		ProbeAll: registry.ProbeDue,
 		Sweep: func(ctx context.Context) error {
 			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), g.sweepUsage(ctx))
 		},

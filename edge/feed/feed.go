@@ -25,6 +25,8 @@ const (
 	// FullReload bounds how long a lost notice can go unseen.
 	FullReload = 60 * time.Second
 	retry      = time.Second
+	// sessionsPurpose names the keys under which the ids of MCP sessions are sealed. Another name ends every session.
+	sessionsPurpose = "mcp-session"
 )
 
 // Feed publishes snapshots.
@@ -185,7 +187,7 @@ func (f *Feed) reloadTenant(ctx context.Context, id string) error {
 func (f *Feed) load(ctx context.Context, h tenancy.Handle) (*snapshot.Tenant, error) {
 	var out *snapshot.Tenant
 	err := f.db.Read(ctx, h, func(tx *tenancy.Tx) (err error) {
-		out, err = build(tx)
+		out, err = build(tx, f.store.Load().ByID(h.Tenant()))
 		return err
 	})
 	if err != nil {
@@ -194,7 +196,9 @@ func (f *Feed) load(ctx context.Context, h tenancy.Handle) (*snapshot.Tenant, er
 	return out, nil
 }
 
-func build(tx *tenancy.Tx) (*snapshot.Tenant, error) {
+// build reads a tenant's rows. Of what was published before only the tools are taken over, where they are the same: they
+// are the one thing that can be large.
+func build(tx *tenancy.Tx, before *snapshot.Tenant) (*snapshot.Tenant, error) {
 	t, err := workspaces.Load(tx)
 	if err != nil {
 		return nil, err
@@ -214,10 +218,14 @@ func build(tx *tenancy.Tx) (*snapshot.Tenant, error) {
 	if err != nil {
 		return nil, err
 	}
+	sessions, err := tx.Envelope(sessionsPurpose)
+	if err != nil {
+		return nil, err
+	}
 	out := &snapshot.Tenant{
 		ID: t.ID, Slug: t.Slug, Name: t.Name, Generation: t.Generation, Issuer: t.Origins[0], Origins: t.Origins,
 		Keys: map[string]*ecdsa.PublicKey{}, Signer: snapshot.Signer{KID: keys.ActiveKID, Key: keys.Active},
-		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{},
+		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{}, Sessions: sessions,
 	}
 	for _, jwk := range keys.Public {
 		if key, ok := jwk.Key.(*ecdsa.PublicKey); ok {
@@ -227,14 +235,29 @@ func build(tx *tenancy.Tx) (*snapshot.Tenant, error) {
 	for _, id := range revoked {
 		out.Revoked[id] = struct{}{}
 	}
+	tools, err := upstreams.LoadTools(tx, publishedTools(before))
+	if err != nil {
+		return nil, err
+	}
 	for _, u := range configured {
 		e, err := buildEdge(out.Issuer, u)
 		if err != nil {
 			return nil, err
 		}
+		e.Tools = tools[u.ID]
 		out.Edges[u.Slug] = e
 	}
 	return out, nil
+}
+
+func publishedTools(t *snapshot.Tenant) map[string]*snapshot.Tools {
+	out := map[string]*snapshot.Tools{}
+	if t != nil {
+		for _, e := range t.Edges {
+			out[e.ID] = e.Tools
+		}
+	}
+	return out
 }
 
 func buildEdge(issuer string, u upstreams.Configured) (*snapshot.Edge, error) {

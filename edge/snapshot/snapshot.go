@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emcy/gateway/internal/seal"
 	"github.com/emcy/gateway/internal/secret"
 )
 
@@ -31,6 +32,12 @@ type Tenant struct {
 	Edges map[string]*Edge
 	// Revoked holds the token families that were revoked while their access tokens may still live.
 	Revoked map[string]struct{}
+	// Sessions seals the ids of the runtimes' MCP sessions, which clients carry. It is the same value for as long as
+	// the tenant's data keys are.
+	Sessions *seal.Envelope
+	// AllowedOrigins are the origins of pages that may call this tenant's MCP URLs, besides the tenant's own and the
+	// installation's.
+	AllowedOrigins []string
 }
 
 // Signer is the tenant's active signing key.
@@ -57,6 +64,8 @@ type Edge struct {
 	Headers []Header
 	// Scopes are what a token must hold for this edge.
 	Scopes []string
+	// Tools are the runtime's tools as they were last listed, nil before they were.
+	Tools *Tools
 }
 
 // Header is a static header with a secret value.

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzPeek holds Peek against encoding/json, which folds case and lets the last duplicate win: what Peek
-// accepts must mean the same to it.
+// FuzzPeek holds Peek against encoding/json, which folds case and lets the last duplicate win, and against
+// the official SDK's reader: what Peek accepts must mean the same to both.
 func FuzzPeek(f *testing.F) {
 	for _, seed := range []string{
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"a":[1,{"b":null}]}}}`,
@@ -29,6 +29,7 @@ func FuzzPeek(f *testing.F) {
 		}
 		if m.Kind != KindBatch {
 			same(t, body, m)
+			sameToSDK(t, body, m)
 			return
 		}
 		var parts []json.RawMessage
@@ -36,6 +37,7 @@ func FuzzPeek(f *testing.F) {
 		require.Len(t, m.Batch, len(parts))
 		for i, part := range parts {
 			same(t, part, m.Batch[i])
+			sameToSDK(t, part, m.Batch[i])
 		}
 	})
 }

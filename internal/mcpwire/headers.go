@@ -10,6 +10,7 @@ import (
 // CheckHeaders verifies that the headers which mirror the body say what the body says, as 2026-07-28
 // demands of everyone who reads both. A refusal is an *Error with CodeHeaderMismatch. Older messages
 // need no such headers, but one that is there and lies is refused all the same: the runtime may believe it.
+// Batches are refused for every version that has none.
 func CheckHeaders(h http.Header, m *Message) error {
 	version, ok := single(h, HeaderProtocolVersion)
 	if !ok {
@@ -18,11 +19,30 @@ func CheckHeaders(h http.Header, m *Message) error {
 	if m.Modern && version != m.ProtocolVersion {
 		return mismatch(m, HeaderProtocolVersion+" differs from the version in the body")
 	}
+	if m.Kind == KindBatch {
+		return checkBatch(h, version, m)
+	}
 	modern := m.Modern || version >= FirstModern
 	if err := mirrored(h, m, HeaderMethod, m.Method, modern && m.Kind == KindRequest); err != nil {
 		return err
 	}
 	return mirrored(h, m, HeaderName, m.Name, modern && m.Kind == KindRequest && m.Name != "")
+}
+
+// checkBatch allows batches to 2025-03-26, which is also the version of a request that names none, and to its
+// elders. Nothing mirrors a batch, so that a header which does is about something else.
+func checkBatch(h http.Header, version string, m *Message) error {
+	modern := version > Version20250326
+	for i := range m.Batch {
+		modern = modern || m.Batch[i].Modern
+	}
+	if modern {
+		return refuse("this version of MCP has no batches")
+	}
+	if err := mirrored(h, m, HeaderMethod, "", false); err != nil {
+		return err
+	}
+	return mirrored(h, m, HeaderName, "", false)
 }
 
 func mirrored(h http.Header, m *Message, header, want string, required bool) error {

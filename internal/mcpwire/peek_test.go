@@ -182,6 +182,8 @@ func TestPeekAnswersTheIDOfASoundEnvelope(t *testing.T) {
 		`{"jsonrpc":"2.0","id":"k","method":"tools/call","params":{"name":null}}`,
 		`{"jsonrpc":"2.0","id":"k","method":"tools/call","params":{"name":["x"]}}`,
 		`{"jsonrpc":"2.0","id":"k","method":"tools/call","params":{"name":""}}`,
+		`{"jsonrpc":"2.0","id":"k","method":"tools/call","params":{"name":"read\u0000drop"}}`,
+		`{"jsonrpc":"2.0","id":"k","method":"resources/read","params":{"uri":"a:b\n"}}`,
 		`{"jsonrpc":"2.0","id":"k","method":"resources/read","params":{"name":"x"}}`,
 		`{"jsonrpc":"2.0","id":"k","method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":20260728}}}`,
 	} {

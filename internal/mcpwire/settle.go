@@ -98,6 +98,9 @@ func (d *draft) settleName(m *Message) error {
 		return d.invalid(m, "params does not name what the method acts on")
 	}
 	m.Name = text(raw)
+	if hasControls(m.Name) {
+		return d.invalid(m, "the name of what the method acts on holds control characters")
+	}
 	return nil
 }
 
@@ -128,13 +131,15 @@ func validID(id []byte) bool {
 }
 
 func validMethod(method string) bool {
-	if method == "" || len(method) > MaxMethod {
-		return false
-	}
-	for _, r := range method {
-		if r < 0x20 || r == 0x7f {
-			return false
+	return method != "" && len(method) <= MaxMethod && !hasControls(method)
+}
+
+// hasControls looks for what cuts a text short, or into lines, for some of its readers.
+func hasControls(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return true
 		}
 	}
-	return true
+	return false
 }

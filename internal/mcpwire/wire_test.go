@@ -31,6 +31,7 @@ func TestCheckHeaders(t *testing.T) {
 	t.Parallel()
 	modern := Message{Kind: KindRequest, ID: []byte("1"), Method: "tools/call", Name: "größe", Modern: true, ProtocolVersion: "2026-07-28"}
 	legacy := Message{Kind: KindRequest, ID: []byte("1"), Method: "tools/call", Name: "read"}
+	batch := Message{Kind: KindBatch, Batch: []Message{legacy, legacy}}
 	full := func(change func(http.Header)) http.Header {
 		h := http.Header{}
 		h.Set("MCP-Protocol-Version", "2026-07-28")
@@ -66,6 +67,9 @@ func TestCheckHeaders(t *testing.T) {
 			http.Header{HeaderProtocolVersion: {"2026-07-28"}},
 			true,
 		},
+		{"batch of 2025-03-26", batch, http.Header{HeaderProtocolVersion: {"2025-03-26"}}, true},
+		{"batch without a version", batch, http.Header{}, true},
+		{"batch with a name header", batch, http.Header{HeaderName: {"read"}}, false},
 		{"batch with a method header", Message{Kind: KindBatch}, http.Header{HeaderMethod: {"tools/list"}}, false},
 	}
 	for _, tc := range cases {
@@ -80,6 +84,44 @@ func TestCheckHeaders(t *testing.T) {
 			require.ErrorAs(t, err, &refused)
 			require.Equal(t, CodeHeaderMismatch, refused.Code)
 		})
+	}
+}
+
+// TestNoBatchesSince20250618: the version that took them out, and every later one, has none.
+func TestNoBatchesSince20250618(t *testing.T) {
+	t.Parallel()
+	ping := Message{Kind: KindRequest, ID: []byte("1"), Method: "ping"}
+	modern := Message{Kind: KindRequest, ID: []byte("1"), Method: "ping", Modern: true, ProtocolVersion: "2026-07-28"}
+	for _, c := range []struct {
+		version string
+		members []Message
+	}{
+		{Version20250618, []Message{ping}},
+		{Version20251125, []Message{ping, ping}},
+		{Version20260728, []Message{modern}},
+		{"draft", []Message{ping}},
+		{"", []Message{ping, modern}},
+	} {
+		err := CheckHeaders(http.Header{HeaderProtocolVersion: {c.version}}, &Message{Kind: KindBatch, Batch: c.members})
+		var refused *Error
+		require.ErrorAs(t, err, &refused, c.version)
+		require.Equal(t, CodeInvalidRequest, refused.Code)
+	}
+}
+
+func TestHeaderValue(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"read": "read", "": "", "=?base64?cmVhZA==?=": "read", "=?base64??=": "", "=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=": "=?base64?literal?=",
+		"=?base64?cmVhZA==": "=?base64?cmVhZA==", "=?BASE64?cmVhZA==?=": "=?BASE64?cmVhZA==?=", "=?base64?=": "=?base64?=",
+	} {
+		got, ok := HeaderValue(raw)
+		require.True(t, ok, raw)
+		require.Equal(t, want, got, raw)
+	}
+	for _, raw := range []string{"=?base64?cmVhZA?=", "=?base64?cmVhZB==?=", "=?base64?cmVh ZA==?=", "=?base64?/w==?=", "=?base64?_w==?=", "=?base64?cmVhZA==?=?="} {
+		_, ok := HeaderValue(raw)
+		require.False(t, ok, raw)
 	}
 }
 

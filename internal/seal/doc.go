@@ -5,6 +5,9 @@
 // nonce needs no counter. Every field is bound to its place (tenant, table,
 // column, row, key version), so a ciphertext that was moved does not open.
 //
+// Values that strangers carry for us, such as the ids of MCP sessions, are sealed in
+// an Envelope, whose keys are derived from the data keys for one purpose each.
+//
 // It owns the format and the cryptography; where wrapped keys are stored is
 // tenancy's business.
 package seal

@@ -30,6 +30,7 @@ type Key struct {
 	version uint32
 	aead    cipher.AEAD
 	mac     [32]byte
+	root    [32]byte // of the keys of envelopes
 }
 
 // NewKey prepares a data key of 32 bytes.
@@ -41,7 +42,7 @@ func NewKey(version uint32, raw []byte) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare data key: %w", err)
 	}
-	return &Key{version: version, aead: aead, mac: [32]byte(derive(raw, "mac"))}, nil
+	return &Key{version: version, aead: aead, mac: [32]byte(derive(raw, "mac")), root: [32]byte(derive(raw, "envelope"))}, nil
 }
 
 // Version is the key's version, which every value sealed with it carries.
@@ -50,8 +51,7 @@ func (k *Key) Version() uint32 { return k.version }
 // Seal encrypts plaintext for a place.
 func (k *Key) Seal(p Place, plaintext []byte) []byte {
 	out := make([]byte, headerLen+chacha20poly1305.NonceSizeX, headerLen+chacha20poly1305.NonceSizeX+len(plaintext)+chacha20poly1305.Overhead)
-	out[0] = format
-	binary.BigEndian.PutUint32(out[1:headerLen], k.version)
+	putHeader(out, k.version)
 	nonce := out[headerLen:]
 	_, _ = rand.Read(nonce)
 	return k.aead.Seal(out, nonce, plaintext, p.aad(k.version))
@@ -80,6 +80,11 @@ func (k *Key) MAC(label string, parts ...string) [32]byte {
 	h := hmac.New(sha256.New, k.mac[:])
 	_, _ = h.Write(lengthPrefixed(append([]string{label}, parts...)...))
 	return [32]byte(h.Sum(nil))
+}
+
+func putHeader(sealed []byte, version uint32) {
+	sealed[0] = format
+	binary.BigEndian.PutUint32(sealed[1:headerLen], version)
 }
 
 // VersionOf reads the key version that a sealed value names.
