@@ -1,45 +1,23 @@
 package server_test
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/emcy/gateway/authz/server"
 )
 
 // requireLocal is an answer that never leaves the origin.
-func requireLocal(t *testing.T, p page, code string) {
+func requireLocal(t testing.TB, p page, code string) {
 	t.Helper()
 	require.Equal(t, 400, p.status, p.body)
 	require.Empty(t, p.location)
 	require.Equal(t, "text/html; charset=utf-8", p.header.Get("Content-Type"))
 	require.Contains(t, p.body, code)
-}
-
-// mutations of a registered redirect URI, none of which a browser may be sent to.
-func mutations(uri string) []string {
-	u, _ := url.Parse(uri)
-	var out []string
-	for i := range len(uri) {
-		out = append(out, uri[:i]+strings.ToUpper(uri[i:i+1])+uri[i+1:], uri[:i]+uri[i+1:], uri[:i]+fmt.Sprintf("%%%02x", uri[i])+uri[i+1:], uri[:i]+"\t"+uri[i:], uri[:i]+"\r\n"+uri[i:])
-	}
-	out = append(out,
-		"", uri+"/", uri+"?", uri+"#", uri+"#f", uri+"?x=y", uri+"&x=y", uri+"%00", uri+"\x00", uri+".", uri+" ", " "+uri, uri+"\\", uri+"/..", uri+"/../x", uri+"/%2e%2e/", uri+"%2f", uri+"%252f", uri+";a=b",
-		strings.Replace(uri, u.Host, u.Host+":443", 1), strings.Replace(uri, u.Host, u.Host+":1", 1), strings.Replace(uri, u.Host, u.Host+".", 1), strings.Replace(uri, u.Host, "user@"+u.Host, 1),
-		strings.Replace(uri, u.Host, u.Host+"@evil.example", 1), strings.Replace(uri, u.Host, "evil.example/"+u.Host, 1), strings.Replace(uri, u.Host, u.Host+".evil.example", 1), strings.Replace(uri, u.Host, "evil-"+u.Host, 1),
-		strings.Replace(uri, u.Host, "xn--"+u.Host, 1), strings.Replace(uri, "://", ":/", 1), strings.Replace(uri, "://", ":///", 1), strings.Replace(uri, "://", ":\\\\", 1), strings.Replace(uri, "https", "http", 1), strings.Replace(uri, "https:", "", 1),
-		strings.Replace(uri, "a", "ａ", 1), strings.Replace(uri, "?", "%3f", 1), strings.Replace(uri, "b=2&a=1", "a=1&b=2", 1), strings.Replace(uri, "/cb", "//cb", 1), strings.Replace(uri, "/cb", "/./cb", 1),
-		strings.Replace(uri, "/cb", "/x/../cb", 1), strings.Replace(uri, "/cb", "/%2e/cb", 1), "javascript:alert(1)//"+uri, "//"+u.Host+"/cb", "/"+uri, "https://evil.example/?"+uri)
-	var changed []string
-	for _, m := range out {
-		if m != uri {
-			changed = append(changed, m)
-		}
-	}
-	return changed
 }
 
 func TestA1RedirectMutations(t *testing.T) {
@@ -49,7 +27,7 @@ func TestA1RedirectMutations(t *testing.T) {
 		a := tn.app(registered)
 		br := tn.browser()
 		require.Equal(b.t, 302, a.authorize(br, "redirect_uri", registered).status)
-		all := mutations(registered)
+		all := server.Mutations(registered)
 		require.Greater(b.t, len(all), 200)
 		for _, m := range all {
 			v := a.query()
@@ -70,7 +48,7 @@ func TestA1RedirectMutations(t *testing.T) {
 }
 
 // refused reads an error redirect, and checks that it is one of ours.
-func refused(t *testing.T, tn *tenant, p page) url.Values {
+func refused(t testing.TB, tn *tenant, p page) url.Values {
 	t.Helper()
 	require.Equal(t, 302, p.status, p.body)
 	require.True(t, strings.HasPrefix(p.location, callback+"?error="), p.location)
@@ -255,17 +233,27 @@ func TestA15Parameters(t *testing.T) {
 	})
 }
 
+// everyGrant and everyResponseType are those that exist, and some that do not.
+var (
+	everyGrant = []string{
+		"authorization_code", "refresh_token", "password", "implicit", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer",
+		"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:uma-ticket",
+		"AUTHORIZATION_CODE", " authorization_code", "authorization_code refresh_token", "nonsense", "\"\r\n", "\x00",
+	}
+	everyResponseType = []string{"code", "token", "id_token", "id_token token", "code id_token", "code token", "code id_token token", "none", "device_code", "CODE", "code code", "nonsense", "\x00"}
+)
+
 func TestA17GrantTypes(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *testBundle, tn *tenant) {
 		a := tn.app()
-		for _, grant := range []string{
-			"password", "implicit", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
-			"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba", "AUTHORIZATION_CODE", "\"\r\n",
-		} {
+		for _, grant := range everyGrant {
+			if grant == "authorization_code" || grant == "refresh_token" {
+				continue
+			}
 			got := a.post("/token", url.Values{"grant_type": {grant}, "client_id": {a.id}, "assertion": {"x"}, "subject_token": {"x"}, "device_code": {"x"}, "username": {"x"}, "password": {"x"}})
 			require.Equal(b.t, 400, got.status)
-			require.Equal(b.t, "unsupported_grant_type", got.Error, grant)
+			require.JSONEq(b.t, `{"error":"unsupported_grant_type","error_description":"grant_type must be authorization_code or refresh_token."}`, got.body, grant)
 		}
 		require.Equal(b.t, "invalid_request", a.post("/token", url.Values{"client_id": {a.id}}).Error)
 		require.Equal(b.t, "invalid_client", a.refresh("x", "client_id", "cli_unknown").Error)

@@ -17,22 +17,6 @@ import (
 
 var errUnknownClient = &oplib.Error{Code: "invalid_client", Description: "This client is not registered here, or its registration has expired. Register again."}
 
-// CheckClient reports whether the client exists.
-func (s *Server) CheckClient(ctx context.Context, clientID string) error {
-	var ok bool
-	err := s.db.Read(ctx, requestFrom(ctx).handle, func(tx *tenancy.Tx) (err error) {
-		_, ok, err = findClient(tx, clientID)
-		return err
-	})
-	if err != nil {
-		return s.failure(ctx, fmt.Errorf("find client: %w", err))
-	}
-	if !ok {
-		return errUnknownClient
-	}
-	return nil
-}
-
 // failure logs an error that is no refusal, and turns it into one that says nothing
 // of its cause. A refusal stays as it is.
 func (s *Server) failure(ctx context.Context, err error) error {

@@ -68,7 +68,7 @@ func (l *lockedBuffer) String() string {
 // testBundle is an authorization server on real HTTPS, every tenant at
 // https://{slug}.mcp.test, with people and runtimes in a real database.
 type testBundle struct {
-	t         *testing.T
+	t         testing.TB
 	env       tenancytest.Env
 	server    *server.Server
 	nodes     []*server.Server // take turns
@@ -101,9 +101,17 @@ func each(t *testing.T, test func(b *testBundle, tn *tenant)) {
 	})
 }
 
-func setup(t *testing.T, env tenancytest.Env) *testBundle {
+func setup(t testing.TB, env tenancytest.Env) *testBundle {
 	t.Helper()
 	b := &testBundle{t: t, env: env, log: &lockedBuffer{}}
+	b.wire()
+	return b
+}
+
+// wire starts the server and what it stands on.
+func (b *testBundle) wire() {
+	t, env := b.t, b.env
+	t.Helper()
 	b.people = accounts.New(env.DB, accounts.Cost{MemoryKiB: 64, Passes: 1})
 	b.spaces = workspaces.New(env.DB, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, server.CreateKey)
 	b.clientIP = func(r *http.Request) netip.Addr { return httpx.ClientIP(r, nil) }
@@ -123,7 +131,6 @@ func setup(t *testing.T, env tenancytest.Env) *testBundle {
 	trusting, ok := listener.Client().Transport.(*http.Transport)
 	require.True(t, ok)
 	b.transport = b.dial(trusting.TLSClientConfig.Clone())
-	return b
 }
 
 func (b *testBundle) node(db *tenancy.DB) *server.Server {

@@ -15,5 +15,9 @@
 // not: single parameters, form bodies only, nothing in the query of a POST, exact
 // redirect URIs, PKCE S256 always, no-store, iss.
 //
+// Refreshes that come while others of the tenant are being stored share the next
+// transaction (rotations.go); each is judged by itself, and one that is not ordinary
+// has a transaction of its own.
+//
 // It issues tokens and never sees a runtime's or a downstream's.
 package server

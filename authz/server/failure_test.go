@@ -20,7 +20,7 @@ type keyRow struct{ TenantID, PublicJWK string }
 func (keyRow) TableName() string { return "signing_keys" }
 
 // requireQuiet is an answer to a fault of ours: a sentence, and no cause.
-func requireQuiet(t *testing.T, p page) {
+func requireQuiet(t testing.TB, p page) {
 	t.Helper()
 	require.Equal(t, 500, p.status, p.body)
 	require.Contains(t, p.body, "server_error")

@@ -98,7 +98,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 		s.writeError(w, r, &oauthError{Code: "invalid_request", Description: "Use " + strings.Join(allow, " or ") + " here.", Status: http.StatusMethodNotAllowed})
 		return
 	}
-	handle, err := s.db.ForOrigin(r.Context(), issuer)
+	handle, err := s.origins.of(r.Context(), issuer)
 	if err != nil {
 		s.writeError(w, r, err)
 		return

@@ -18,7 +18,7 @@ import (
 
 // requireSafe is B5 and B6's fence, on every HTML answer of every test: no framing,
 // no script, no other content than our own, nothing kept, nothing told onward.
-func requireSafe(t *testing.T, p page) {
+func requireSafe(t testing.TB, p page) {
 	t.Helper()
 	csp := p.header.Get("Content-Security-Policy")
 	require.True(t, strings.HasPrefix(csp, "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"), csp)
@@ -262,7 +262,7 @@ var hostile = []string{
 }
 
 // shape is a page's elements and their attributes, without what is data.
-func shape(t *testing.T, body string) string {
+func shape(t testing.TB, body string) string {
 	t.Helper()
 	var out strings.Builder
 	z := html.NewTokenizer(strings.NewReader(body))

@@ -44,6 +44,8 @@ type Server struct {
 	clientIP      func(*http.Request) netip.Addr
 	registrations *hourly
 	attempts      *hourly
+	rotations     *rotations
+	origins       *origins
 	bodyTime      time.Duration
 	op            http.Handler
 	routes        []route
@@ -55,6 +57,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		db: cfg.DB, resources: cfg.Resources, assets: cfg.Assets, prefix: cfg.AssetsPrefix, clientIP: cfg.ClientIP,
 		registrations: newHourly(cfg.DB.Clock(), registrationsPerHour), attempts: newHourly(cfg.DB.Clock(), attemptsPerHour), bodyTime: bodyTime, log: cfg.Log,
+		rotations: newRotations(), origins: newOrigins(cfg.DB),
 	}
 	s.flow = flow.New(cfg.DB, cfg.People, lookup{s}, s)
 	s.op = oplib.New(s)

@@ -23,7 +23,7 @@ func (s *Server) Sweep(ctx context.Context) error {
 		if err := tx.DB().Where("expires_at < ?", now.Add(-codeKept)).Delete(&codeRow{}).Error; err != nil {
 			return err
 		}
-		if err := tx.DB().Where("expires_at < ?", now.Add(-AccessLife)).Delete(&familyRow{}).Error; err != nil {
+		if err := tx.DB().Where("expires_at < ?", now.Add(-outlived)).Delete(&familyRow{}).Error; err != nil {
 			return err
 		}
 		return tx.DB().Where("used_at IS NULL AND created_at < ?", now.Add(-unusedClientTTL)).Delete(&clientRow{}).Error

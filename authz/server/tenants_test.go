@@ -128,7 +128,7 @@ func TestTwoTenants(t *testing.T) {
 	})
 }
 
-func check(t *testing.T, name string, a, b page, ok, fail int, canaries []string) {
+func check(t testing.TB, name string, a, b page, ok, fail int, canaries []string) {
 	t.Helper()
 	require.Equal(t, ok, a.status, "%s at A: %s", name, a.body)
 	require.Equal(t, fail, b.status, "%s at B: %s", name, b.body)
