@@ -34,6 +34,7 @@ type spool struct {
 	mu      sync.Mutex
 	current *segment
 	bytes   int64 // of all segments that this process holds
+	line    []byte
 }
 
 // segment is one spool file. While whole is true, events holds all of it, and the
@@ -60,14 +61,10 @@ func openSpool(dir string, limits Limits) (*spool, error) {
 // append writes an event down. The error says that a crash would lose it; it is
 // stored all the same, unless there is no room in memory either.
 func (s *spool) append(e event.Event) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		s.dropped.Add(1)
-		return fmt.Errorf("write down event: %w", err)
-	}
-	line = append(line, '\n')
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.line = appendLine(s.line[:0], &e)
+	line, err := s.line, error(nil)
 	if s.current == nil {
 		s.current, err = newSegment(s.dir)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/usage/event"
@@ -55,9 +54,6 @@ var changing = []string{
 
 // onlyForward is when a stored event is replaced.
 const onlyForward = "not usage_events.finished and excluded.finished"
-
-// rowsPerInsert stays below SQLite's limit of 32,766 parameters in one statement.
-const rowsPerInsert = 500
 
 // storeEvents writes a batch, all or nothing, and tells the tenants' listeners.
 // Events of tenants that do not exist are left out: they must not take the rest
@@ -134,12 +130,11 @@ func rowsOfTenants(tx *tenancy.Tx, rows []eventRow) ([]eventRow, error) {
 }
 
 func insertSQLite(tx *tenancy.Tx, rows []eventRow) error {
-	conflict := clause.OnConflict{
-		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "id"}},
-		DoUpdates: clause.AssignmentColumns(changing),
-		Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: onlyForward}}},
-	}
-	return tx.DB().Clauses(conflict).CreateInBatches(&rows, rowsPerInsert).Error
+	return tx.InsertBulk(tenancy.BulkUsageEvents, len(rows), func(i int, args []any) []any {
+		r := &rows[i]
+		return append(args, r.TenantID, r.ID, r.At, r.RequestID, r.Generation, r.UpstreamID, r.ClientID, r.Subject, r.FamilyID, r.HTTPMethod, r.Method, r.Name,
+			r.ProtocolVersion, r.Status, r.Outcome, r.Reason, r.Stream, r.Finished, r.GatewayUs, r.UpstreamUs, r.TotalUs, r.RequestBytes, r.ResponseBytes)
+	})
 }
 
 var upsertPostgres = func() string {
