@@ -2,7 +2,6 @@ package enduser
 
 import (
 	"strings"
-	"unicode"
 
 	"github.com/a-h/templ"
 
@@ -18,16 +17,6 @@ func messages(errors map[string]string) []kit.FieldMessage {
 		}
 	}
 	return found
-}
-
-// initial is the first letter of the workspace's name, for its mark.
-func initial(name string) string {
-	for _, r := range name {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return string(unicode.ToUpper(r))
-		}
-	}
-	return "·"
 }
 
 // switchAction lets only a path of this origin through.

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
+	"github.com/emcy/gateway/ui/icons"
 	"github.com/emcy/gateway/ui/kit"
 )
 
@@ -41,32 +41,34 @@ func local(path string) templ.SafeURL {
 	return templ.SafeURL(path)
 }
 
-func current(is bool) templ.Attributes {
-	if !is {
+// groups are the navigation of a workspace: what there is today.
+func groups(s Shell) []kit.NavGroup {
+	if s.Workspace.Slug == "" {
 		return nil
 	}
-	return templ.Attributes{"aria-current": "page"}
+	return []kit.NavGroup{
+		{Title: "Observe", Items: []kit.NavItem{
+			{Text: "Logs", Href: at(s, "logs"), Icon: icons.ScrollText(), Key: "l", Current: s.Section == SectionLogs},
+		}},
+		{Title: "Build", Items: []kit.NavItem{
+			{Text: "Runtimes", Href: at(s, "runtimes"), Icon: icons.Server(), Key: "r", Current: s.Section == SectionRuntimes},
+		}},
+	}
 }
 
-func currentTrue(is bool) templ.Attributes {
-	if !is {
-		return nil
+// off is the id of the reason that stands on a page whose person may only look; empty for those who may write.
+func off(s Shell) string {
+	if s.ReadOnly == "" {
+		return ""
 	}
-	return templ.Attributes{"aria-current": "true"}
+	return reasonID
 }
+
+// reasonID is the id of that reason.
+const reasonID = "read-only"
 
 func accountName(a Account) string {
 	return cmp.Or(a.Name, a.Email)
-}
-
-// initial is the first letter of a name, for an avatar.
-func initial(name string) string {
-	for _, r := range name {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return string(unicode.ToUpper(r))
-		}
-	}
-	return "·"
 }
 
 // messages lists a form's errors in the order of its fields; what has no field of its own comes last.
@@ -152,11 +154,6 @@ func originParts(pattern string) (before, after string, hasSlug bool) {
 	return strings.Cut(pattern, "{tenant}")
 }
 
-// permille keeps a part of the waterfall inside its frame.
-func permille(n int) int {
-	return min(max(n, 0), 1000)
-}
-
 // long says whether a description is folded.
 func long(text string) bool {
 	const folded = 160
@@ -175,26 +172,12 @@ func formTitle(p RuntimeFormPage) string {
 	return "Add a runtime"
 }
 
-func step(is bool) templ.Attributes {
-	if !is {
-		return nil
-	}
-	return templ.Attributes{"aria-current": "step"}
-}
-
 func digit(n int) string {
 	return strconv.Itoa(n)
 }
 
 func fileTitle(s Snippet) string {
 	return cmp.Or(s.File, s.Title)
-}
-
-func removeMessages(p RuntimeRemovePage) []kit.FieldMessage {
-	if p.Error == "" {
-		return nil
-	}
-	return []kit.FieldMessage{{FieldID: kit.FieldID("confirm"), Text: p.Error}}
 }
 
 // liveSelf is the address that the live tail reads again: itself, live=1 included.
@@ -206,17 +189,32 @@ func requestName(row LogRow) string {
 	return cmp.Or(row.Tool, row.Method, "Request")
 }
 
-// visible is the width below which a bar could not be seen.
-const visible = 4
-
-// barStart leaves room for the shortest bar at the end of the frame.
-func barStart(s Span) int {
-	return min(permille(s.Start), 1000-visible)
+// waterfall gives the parts of a request's time their colours: ours and the runtime's.
+func waterfall(spans []Span) kit.WaterfallSpec {
+	out := kit.WaterfallSpec{Title: "Where the time went"}
+	for _, s := range spans {
+		colour := 1
+		if s.Upstream {
+			colour = 2
+		}
+		out.Spans = append(out.Spans, kit.Span{Name: s.Name, Start: s.Start, Length: s.Length, Took: s.Took, Colour: colour})
+	}
+	return out
 }
 
-// barWidth keeps the shortest span visible and the longest inside the frame.
-func barWidth(s Span) int {
-	return max(visible, permille(s.Start+s.Length)-barStart(s))
+// optional is a local address, or none.
+func optional(path string) templ.SafeURL {
+	if path == "" {
+		return ""
+	}
+	return local(path)
+}
+
+func liveText(live bool) string {
+	if live {
+		return "Stop live tail"
+	}
+	return "Live tail"
 }
 
 // htmxConfig: an error's text is never put in the place of what the page shows.

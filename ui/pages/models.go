@@ -1,17 +1,23 @@
 package pages
 
-// Tones of badges, dots, callouts and probe steps. A tone only colours what the text next to it already says.
+import (
+	"github.com/a-h/templ"
+
+	"github.com/emcy/gateway/ui/kit"
+)
+
+// Tones of badges, dots, callouts and probe steps: the kit's.
 const (
 	// ToneOK is a thing that works.
-	ToneOK = "ok"
+	ToneOK = kit.ToneOK
 	// ToneWarn is a thing that works but needs a look.
-	ToneWarn = "warn"
+	ToneWarn = kit.ToneWarn
 	// ToneFail is a thing that does not work.
-	ToneFail = "fail"
+	ToneFail = kit.ToneFail
 	// ToneInfo is a thing worth knowing.
-	ToneInfo = "info"
+	ToneInfo = kit.ToneInfo
 	// ToneNeutral is a plain fact, or a thing that was not done.
-	ToneNeutral = "neutral"
+	ToneNeutral = kit.ToneNeutral
 )
 
 // Sections of the navigation, for Shell.Section.
@@ -85,6 +91,10 @@ type Shell struct {
 	// Notice is a standing remark about this gateway, such as "Private and loopback runtimes are allowed,
 	// because this gateway runs on localhost."; empty shows none.
 	Notice string
+	// ReadOnly says why the person may only look at what is changed here, and who can help, such as "Your role in Acme
+	// is Viewer; changing runtimes needs the role Developer."; empty for those who may write. Controls are then shown
+	// and off.
+	ReadOnly string
 }
 
 // SignUpPage is GET and POST /sign-up.
@@ -291,6 +301,8 @@ type RuntimePage struct {
 	Shell Shell
 	// Runtime names the runtime.
 	Runtime RuntimeRef
+	// New says that no client has called yet: the page is then a step on the way there.
+	New bool
 	// Probe is the last probe; nil when there was none.
 	Probe *ProbeReport
 	// ServerInfo is what the runtime says about itself, as pairs; may be empty.
@@ -525,4 +537,36 @@ type ErrorPageView struct {
 	ActionText string
 	// ActionHref is the way out's local path.
 	ActionHref string
+}
+
+// UIKitPage is GET /ui-kit: every component in every state. It is there in development only.
+type UIKitPage struct {
+	// Nonce is this response's CSP nonce.
+	Nonce string
+	// Sections are the components, in the order of their groups.
+	Sections []UIKitSection
+	// Screens are the names of the pages with made-up data; each has an address below this one.
+	Screens []string
+}
+
+// UIKitSection is a component.
+type UIKitSection struct {
+	// Group is the family that it belongs to.
+	Group string
+	// ID is unique in the page.
+	ID string
+	// Title is the component's name.
+	Title string
+	// Text says what it is for.
+	Text string
+	// States are its states.
+	States []UIKitState
+}
+
+// UIKitState is a component in a state.
+type UIKitState struct {
+	// Name is the state.
+	Name string
+	// Component is what it looks like.
+	Component templ.Component
 }

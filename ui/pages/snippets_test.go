@@ -127,12 +127,3 @@ func TestErrorsAreListedInTheFormsOrder(t *testing.T) {
 	require.Equal(t, "f-slug", found[1].FieldID)
 	require.Equal(t, "f-other", found[2].FieldID)
 }
-
-func TestWaterfallStaysInItsFrame(t *testing.T) {
-	t.Parallel()
-	for _, span := range []Span{{Start: -5, Length: 20}, {Start: 990, Length: 500}, {Start: 5, Length: 0}, {Start: 0, Length: 1000}, {Start: 1000, Length: 0}, {Start: 2000, Length: 9}} {
-		width := barWidth(span)
-		require.Positive(t, width)
-		require.LessOrEqual(t, barStart(span)+width, 1000)
-	}
-}

@@ -1,3 +1,3 @@
-// Package stories holds every page and fragment in every state, with made-up data. The tests render them, and a
-// preview can serve them. The product itself must not import it.
+// Package stories holds every component, page and fragment in every state, with made-up data. It is the one list that
+// the tests render and that the console's /ui-kit shows where it is developed. Nothing else may import it.
 package stories

@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/a-h/templ"
@@ -32,7 +33,40 @@ func Hostile(plain string) string {
 
 // All are all stories, rendered with the nonce.
 func All(nonce string, say Text) []Story {
-	return append(console(nonce, say), tenant(say)...)
+	return append(Screens(nonce, say), Story{Name: "kit", Component: Index(nonce, say)})
+}
+
+// Screens are the pages and fragments, without the kit.
+func Screens(nonce string, say Text) []Story {
+	return slices.Concat(console(nonce, say), probes(nonce, say), tools(nonce, say), tenant(say))
+}
+
+// Find is the page with this name.
+func Find(nonce, name string) (templ.Component, bool) {
+	for _, story := range Screens(nonce, Plain) {
+		if story.Name == name && !story.Fragment {
+			return story.Component, true
+		}
+	}
+	return nil, false
+}
+
+// Index is the page that shows the kit in every state and leads to the screens.
+func Index(nonce string, say Text) templ.Component {
+	view := pages.UIKitPage{Nonce: nonce}
+	for _, piece := range Kit(say) {
+		section := pages.UIKitSection{Group: piece.Group, ID: piece.ID, Title: piece.Title, Text: piece.Text}
+		for _, state := range piece.States {
+			section.States = append(section.States, pages.UIKitState{Name: state.Name, Component: state.Component})
+		}
+		view.Sections = append(view.Sections, section)
+	}
+	for _, screen := range Screens(nonce, say) {
+		if !screen.Fragment {
+			view.Screens = append(view.Screens, screen.Name)
+		}
+	}
+	return pages.UIKit(view)
 }
 
 func anonymous(nonce string) pages.Shell {

@@ -2,6 +2,12 @@
 import "../vendor/htmx.esm.min.js";
 import "../vendor/hx-sse.min.js";
 import "../vendor/hx-csp.min.js";
-import "./elements.js";
+import "./elements/chart-tip.js";
+import "./elements/copy-button.js";
+import "./elements/dialog-opener.js";
+import "./elements/live-pill.js";
+import "./elements/live-state.js";
+import "./elements/relative-time.js";
+import "./elements/slug-preview.js";
 import "./forms.js";
-import "./live.js";
+import "./keys.js";

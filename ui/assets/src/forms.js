@@ -21,17 +21,3 @@ addEventListener("pageshow", (event) => {
 
 // The error summary gets the focus, so that it is read first and its links are next.
 document.querySelector("[data-focus]")?.focus();
-
-// Menus close on a click elsewhere and on Escape.
-document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  }
-});
