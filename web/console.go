@@ -81,6 +81,7 @@ type Console struct {
 	// bodyTime is how long a body may take to arrive.
 	bodyTime time.Duration
 	streams  *streams
+	probes   *probes
 	reports  *reports
 }
 
@@ -113,7 +114,7 @@ func New(cfg Config) (*Console, error) {
 	}
 	k := &Console{
 		cfg: cfg, clock: cfg.DB.Clock(), secure: u.Scheme == "https", host: canonicalHost(u.Scheme, u.Host),
-		gets: map[string]bool{}, bodyTime: bodyTime, streams: newStreams(), reports: newReports(cfg.DB.Clock()),
+		gets: map[string]bool{}, bodyTime: bodyTime, streams: newStreams(), probes: newProbes(), reports: newReports(cfg.DB.Clock()),
 	}
 	k.origin = u.Scheme + "://" + k.host
 	k.cookies = nameCookies(k.secure, u)
@@ -134,9 +135,12 @@ func (k *Console) Origin() string { return k.origin }
 
 func (k *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { k.echo.ServeHTTP(w, r) }
 
-// Close ends the open streams, which a server's shutdown would wait for. It is safe
-// to call twice.
-func (k *Console) Close() { k.streams.close() }
+// Close ends the open streams, which a server's shutdown would wait for, and the
+// probes under way. It is safe to call twice.
+func (k *Console) Close() {
+	k.streams.close()
+	k.probes.close()
+}
 
 // canonicalHost is lower case and has no default port.
 func canonicalHost(scheme, host string) string {

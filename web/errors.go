@@ -170,6 +170,9 @@ func (k *Console) notFound(c echo.Context) answer {
 	case inside && strings.Contains(pattern, ":event"):
 		a.title, a.text = "There is no such request in "+v.Member.TenantName, "It may be older than what the log keeps, or the address is mistyped."
 		a.action, a.href = "All requests", v.path("logs")
+	case inside && strings.Contains(pattern, ":tool"):
+		a.title, a.text = "There is no such tool in "+v.Member.TenantName, "It may have been removed long ago, or the address is mistyped."
+		a.action, a.href = "All runtimes", v.path("runtimes")
 	case inside:
 		a.title, a.text = "There is no such runtime in "+v.Member.TenantName, "It may have been removed, or the address is mistyped."
 		a.action, a.href = "All runtimes", v.path("runtimes")
@@ -231,6 +234,11 @@ func (k *Console) errorShell(c echo.Context, status int) pages.Shell {
 
 // needsRole is the answer to a member whose role is not enough.
 func needsRole(v Visit, need authz.Permission) error {
-	return errs.E(errs.Forbidden, fmt.Sprintf("Your role in %s is %s; this needs the role %s. An owner of the workspace can give it to you.",
-		v.Member.TenantName, roleName(v.Member.Role), roleName(authz.Needs(need))), nil)
+	return errs.E(errs.Forbidden, roleTooLow(v, need), nil)
+}
+
+// roleTooLow says which role is needed, and who can give it.
+func roleTooLow(v Visit, need authz.Permission) string {
+	return fmt.Sprintf("Your role in %s is %s; this needs the role %s. An owner of the workspace can give it to you.",
+		v.Member.TenantName, roleName(v.Member.Role), roleName(authz.Needs(need)))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/tenancy/workspaces"
@@ -79,6 +80,9 @@ func (k *Console) tenantShell(c echo.Context, v Visit, section string) (pages.Sh
 		return pages.Shell{}, err
 	}
 	shell.Section = section
+	if !authz.Allow(v.Member.Role, authz.WriteUpstreams) {
+		shell.ReadOnly = roleTooLow(v, authz.WriteUpstreams)
+	}
 	shell.Workspace = pages.WorkspaceLink{Name: v.Member.TenantName, Slug: v.Member.TenantSlug, Origin: origin, Role: roleName(v.Member.Role)}
 	return shell, nil
 }

@@ -18,6 +18,7 @@ import (
 const streamPath = "/:workspace/-/stream"
 
 func (k *Console) register() {
+	k.registerUIKit()
 	k.open(http.MethodGet, "/", k.start)
 	k.open(http.MethodGet, "/healthz", k.healthz)
 	k.open(http.MethodHead, "/healthz", k.healthz)
@@ -45,12 +46,16 @@ func (k *Console) register() {
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime", authz.ReadWorkspace, k.runtime)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/setup", authz.WriteUpstreams, k.setup)
 	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/setup", authz.WriteUpstreams, k.setupDone)
+	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/probe", authz.ReadWorkspace, k.probePage)
 	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/probe", authz.WriteUpstreams, k.probe)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/edit", authz.WriteUpstreams, k.runtimeEdit)
 	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/edit", authz.WriteUpstreams, k.runtimeUpdate)
 	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/secret", authz.WriteUpstreams, k.rotate)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/remove", authz.WriteUpstreams, k.runtimeRemove)
 	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/remove", authz.WriteUpstreams, k.runtimeRemoved)
+	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/tools", authz.ReadWorkspace, k.tools)
+	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/tools", authz.WriteUpstreams, k.toolsSync)
+	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/tools/:tool", authz.ReadWorkspace, k.tool)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/connect", authz.ReadWorkspace, k.connect)
 	k.tenant(http.MethodGet, "/:workspace/logs", authz.ReadLogs, k.logs)
 	k.tenant(http.MethodGet, "/:workspace/logs/:event", authz.ReadLogs, k.log)
@@ -162,7 +167,7 @@ func (k *Console) tenant(method, path string, need authz.Permission, h func(echo
 		if !authz.Allow(member.Role, need) {
 			return needsRole(v, need)
 		}
-		for name, valid := range map[string]func(string) bool{"runtime": validSlug, "event": validID} {
+		for name, valid := range map[string]func(string) bool{"runtime": validSlug, "event": validID, "tool": validID} {
 			if value := c.Param(name); value != "" && !valid(value) {
 				return errs.E(errs.NotFound, "Not found.", nil)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/emcy/gateway/tenancy/tenancytest"
 	"github.com/emcy/gateway/test/e2e/httpflow"
 	"github.com/emcy/gateway/ui/assets"
+	"github.com/emcy/gateway/upstreams"
 	"github.com/emcy/gateway/web"
 )
 
@@ -34,7 +35,7 @@ func TestEveryRouteIsListed(t *testing.T) {
 
 // fill puts real values into a pattern.
 func fill(pattern, workspace, runtime, event string) string {
-	return strings.NewReplacer(":workspace", workspace, ":runtime", runtime, ":event", event, assets.Prefix+"*", assets.Path("app.css")).Replace(pattern)
+	return strings.NewReplacer(":workspace", workspace, ":runtime", runtime, ":event", event, ":tool", upstreams.ToolID("echo"), assets.Prefix+"*", assets.Path("app.css")).Replace(pattern)
 }
 
 func TestStrictHeadersOnEveryRoute(t *testing.T) {
@@ -107,23 +108,27 @@ type visit struct {
 func visits(runtime string) map[string]visit {
 	edited := url.Values{"name": {"Canary renamed"}, "url": {""}, "version": {""}}
 	return map[string]visit{
-		"GET /:workspace":                           {status: http.StatusSeeOther},
-		"GET /:workspace/runtimes":                  {status: http.StatusOK},
-		"GET /:workspace/runtimes/new":              {status: http.StatusOK},
-		"POST /:workspace/runtimes/new":             {status: http.StatusSeeOther, form: url.Values{"name": {"Second"}, "slug": {"second"}, "url": {""}}},
-		"GET /:workspace/runtimes/:runtime":         {status: http.StatusOK},
-		"GET /:workspace/runtimes/:runtime/setup":   {status: http.StatusOK},
-		"POST /:workspace/runtimes/:runtime/setup":  {status: http.StatusSeeOther, form: url.Values{}},
-		"POST /:workspace/runtimes/:runtime/probe":  {status: http.StatusSeeOther, form: url.Values{}},
-		"GET /:workspace/runtimes/:runtime/edit":    {status: http.StatusOK},
-		"POST /:workspace/runtimes/:runtime/edit":   {status: http.StatusSeeOther, form: edited},
-		"POST /:workspace/runtimes/:runtime/secret": {status: http.StatusSeeOther, form: url.Values{}},
-		"GET /:workspace/runtimes/:runtime/connect": {status: http.StatusOK},
-		"GET /:workspace/logs":                      {status: http.StatusOK},
-		"GET /:workspace/logs/:event":               {status: http.StatusOK},
-		"GET /:workspace/-/stream":                  {status: http.StatusOK, query: "?topics=connect:" + runtime + ",logs"},
-		"GET /:workspace/runtimes/:runtime/remove":  {status: http.StatusOK},
-		"POST /:workspace/runtimes/:runtime/remove": {status: http.StatusSeeOther, form: url.Values{"confirm": {runtime}}},
+		"GET /:workspace":                               {status: http.StatusSeeOther},
+		"GET /:workspace/runtimes":                      {status: http.StatusOK},
+		"GET /:workspace/runtimes/new":                  {status: http.StatusOK},
+		"POST /:workspace/runtimes/new":                 {status: http.StatusSeeOther, form: url.Values{"name": {"Second"}, "slug": {"second"}, "url": {""}}},
+		"GET /:workspace/runtimes/:runtime":             {status: http.StatusOK},
+		"GET /:workspace/runtimes/:runtime/setup":       {status: http.StatusOK},
+		"POST /:workspace/runtimes/:runtime/setup":      {status: http.StatusSeeOther, form: url.Values{}},
+		"GET /:workspace/runtimes/:runtime/probe":       {status: http.StatusOK},
+		"POST /:workspace/runtimes/:runtime/probe":      {status: http.StatusSeeOther, form: url.Values{}},
+		"GET /:workspace/runtimes/:runtime/edit":        {status: http.StatusOK},
+		"POST /:workspace/runtimes/:runtime/edit":       {status: http.StatusSeeOther, form: edited},
+		"POST /:workspace/runtimes/:runtime/secret":     {status: http.StatusSeeOther, form: url.Values{}},
+		"GET /:workspace/runtimes/:runtime/connect":     {status: http.StatusOK},
+		"GET /:workspace/runtimes/:runtime/tools":       {status: http.StatusOK},
+		"POST /:workspace/runtimes/:runtime/tools":      {status: http.StatusSeeOther, form: url.Values{}},
+		"GET /:workspace/runtimes/:runtime/tools/:tool": {status: http.StatusOK},
+		"GET /:workspace/logs":                          {status: http.StatusOK},
+		"GET /:workspace/logs/:event":                   {status: http.StatusOK},
+		"GET /:workspace/-/stream":                      {status: http.StatusOK, query: "?topics=connect:" + runtime + ",logs"},
+		"GET /:workspace/runtimes/:runtime/remove":      {status: http.StatusOK},
+		"POST /:workspace/runtimes/:runtime/remove":     {status: http.StatusSeeOther, form: url.Values{"confirm": {runtime}}},
 	}
 }
 
@@ -204,6 +209,10 @@ func TestTenantsNeverMeet(t *testing.T) {
 			}
 			own := b.send(t, ana, r.Method, path, form(ana), nil)
 			require.Equal(t, v.status, own.status, "%s: %s", name, own.body)
+			if strings.HasSuffix(own.header.Get("Location"), "/probe") {
+				_, err := ana.Probed(t.Context(), &httpflow.Runtime{Workspace: canary + "-ws", Slug: canary + "-rt"})
+				require.NoError(t, err)
+			}
 		}
 		require.Empty(t, remaining, "entries without a route")
 	})

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -88,7 +87,12 @@ func inputOf(in forms.Runtime) upstreams.Input {
 }
 
 func (k *Console) runtime(c echo.Context, v Visit) error {
-	u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))
+	list, err := k.cfg.Upstreams.Tools(c.Request().Context(), v.Handle, c.Param("runtime"))
+	if err != nil {
+		return err
+	}
+	u := list.Upstream
+	last, err := k.lastCalls(c.Request().Context(), v.Handle, []upstreams.Upstream{u})
 	if err != nil {
 		return err
 	}
@@ -98,9 +102,9 @@ func (k *Console) runtime(c echo.Context, v Visit) error {
 	}
 	view := pages.RuntimePage{
 		Shell: shell, Runtime: runtimeRef(u, shell.Workspace.Origin), Probe: probeReport(u.Report), ServerInfo: serverInfo(u),
-		Warnings: warnings(u, v), Headers: u.HeaderNames, Added: moment(u.CreatedAt),
+		Warnings: warnings(u, v), Headers: u.HeaderNames, Added: moment(u.CreatedAt), New: last[u.ID].IsZero(),
 	}
-	view.Tools, view.ToolsTokens = tools(u.Report)
+	view.Tools, view.ToolsTokens = knownTools(list)
 	return k.page(c, http.StatusOK, pages.Runtime(view))
 }
 
@@ -141,37 +145,8 @@ func (k *Console) setupDone(c echo.Context, v Visit) error {
 	if err := k.cfg.Upstreams.HideSecret(ctx, v.Handle, u.Slug); err != nil {
 		return err
 	}
-	return k.probeNow(c, v, u, "The worker secret is stored. ")
+	return k.startProbe(c, v, u.Slug, true, "The worker secret is stored.")
 }
-
-func (k *Console) probe(c echo.Context, v Visit) error {
-	u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))
-	if err != nil {
-		return err
-	}
-	return k.probeNow(c, v, u, "")
-}
-
-// probeNow probes while the person waits. What the runtime did wrong is in the
-// report on the page; only a failure of ours is an error.
-func (k *Console) probeNow(c echo.Context, v Visit, u upstreams.Upstream, before string) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), probeWithin)
-	defer cancel()
-	message := "The runtime was probed."
-	_, err := k.cfg.Upstreams.Probe(ctx, v.Handle, u.Slug)
-	switch {
-	case errs.Is(err, errs.Conflict):
-		message = errs.Public(err)
-	case errors.Is(err, context.DeadlineExceeded) && c.Request().Context().Err() == nil:
-		message = "The probe took too long and was given up. Try again."
-	case err != nil:
-		return err
-	}
-	return k.seeWith(c, v.Session, v.path("runtimes", u.Slug), before+message)
-}
-
-// probeWithin is enough for the two probes of a runtime whose secret is being changed.
-const probeWithin = 30 * time.Second
 
 func (k *Console) runtimeEdit(c echo.Context, v Visit) error {
 	u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, c.Param("runtime"))

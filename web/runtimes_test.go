@@ -54,14 +54,14 @@ func TestAddingARuntime(t *testing.T) {
 		b.runtime.SetSecrets()
 		open, err := p.Probe(t.Context(), r)
 		require.NoError(t, err)
-		require.Contains(t, open.Text(), "The runtime was probed.")
-		require.Contains(t, open.Text(), "answers without the worker secret")
-		require.NotContains(t, mustOpen(t, p, "/acme/runtimes/todos").Text(), "The runtime was probed.", "a message is shown once")
+		require.Equal(t, "/acme/runtimes/todos/probe", open.URL.Path)
+		require.Contains(t, open.Text(), "It answers without the worker secret: anyone who finds the URL can call it.")
+		require.Contains(t, mustOpen(t, p, "/acme/runtimes/todos").Text(), "answers without the worker secret")
 
 		b.runtime.Close()
 		down, err := p.Probe(t.Context(), r)
 		require.NoError(t, err)
-		require.Contains(t, down.Text(), "Error")
+		require.Contains(t, down.Text(), "Not reachable")
 		require.Contains(t, down.Text(), "not reached")
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,10 @@ func (s *streams) enter(account string) (leave func(), err error) {
 type topic interface {
 	// update gives the bytes to send, none when nothing changed since the last call.
 	update(ctx context.Context) ([]byte, error)
+	// hears is the notice that something may have changed.
+	hears(tenant string) tenancy.Topic
+	// restless says that something may also change without a notice.
+	restless() bool
 }
 
 // stream sends live updates for as long as the person may see them.
@@ -87,7 +92,7 @@ func (k *Console) stream(c echo.Context, v Visit) error {
 	tenant := v.Handle.Tenant()
 	// Before the first read, so that nothing falls between it and the first wait.
 	sub := k.cfg.DB.Notices().Subscribe(func(t tenancy.Topic) bool {
-		return t == tenancy.EventsTopic(tenant) || t == tenancy.ConfigTopic(tenant)
+		return t == tenancy.ConfigTopic(tenant) || slices.ContainsFunc(topics, func(topic topic) bool { return topic.hears(tenant) == t })
 	})
 	defer sub.Close()
 	w := &streamWriter{out: c.Response(), control: http.NewResponseController(c.Response())}
@@ -140,6 +145,7 @@ func (k *Console) follow(c echo.Context, v Visit, w *streamWriter, sub *tenancy.
 				if w.send([]byte(": hb\n\n")) != nil {
 					return nil
 				}
+				changed = slices.ContainsFunc(topics, topic.restless)
 			case <-check.C:
 				if err := k.still(c, v); err != nil {
 					return ended(err)
@@ -193,7 +199,7 @@ func (k *Console) still(c echo.Context, v Visit) error {
 	return nil
 }
 
-// topics reads ?topics=connect:todos,logs.
+// topics reads ?topics=connect:todos,probe:todos,logs.
 func (k *Console) topics(c echo.Context, v Visit) ([]topic, error) {
 	var out []topic
 	names := strings.Split(c.QueryParam("topics"), ",")
@@ -201,18 +207,22 @@ func (k *Console) topics(c echo.Context, v Visit) ([]topic, error) {
 		return nil, refuse(http.StatusBadRequest, "Too many topics", fmt.Sprintf("A stream has at most %d topics.", maxTopics))
 	}
 	for _, name := range names {
-		slug, connect := strings.CutPrefix(name, "connect:")
+		kind, slug, _ := strings.Cut(name, ":")
 		switch {
 		case name == "logs":
 			out = append(out, &logsTopic{console: k, visit: v})
-		case connect && validSlug(slug):
+		case (kind == "connect" || kind == "probe") && validSlug(slug):
 			u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, slug)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, &connectTopic{console: k, visit: v, upstream: u})
+			if kind == "connect" {
+				out = append(out, &connectTopic{console: k, visit: v, upstream: u})
+			} else {
+				out = append(out, &probeTopic{console: k, visit: v, upstream: u})
+			}
 		default:
-			return nil, refuse(http.StatusBadRequest, "There is no such topic", "Topics are logs and connect:<runtime>.")
+			return nil, refuse(http.StatusBadRequest, "There is no such topic", "Topics are logs, connect:<runtime> and probe:<runtime>.")
 		}
 	}
 	return out, nil
@@ -225,6 +235,10 @@ type connectTopic struct {
 	upstream upstreams.Upstream
 	last     []byte
 }
+
+func (t *connectTopic) hears(tenant string) tenancy.Topic { return tenancy.EventsTopic(tenant) }
+
+func (t *connectTopic) restless() bool { return false }
 
 func (t *connectTopic) update(ctx context.Context) ([]byte, error) {
 	status, err := t.console.connectStatus(ctx, t.visit, t.upstream)
@@ -249,6 +263,10 @@ type logsTopic struct {
 	visit   Visit
 	seen    map[string]bool
 }
+
+func (t *logsTopic) hears(tenant string) tenancy.Topic { return tenancy.EventsTopic(tenant) }
+
+func (t *logsTopic) restless() bool { return false }
 
 func (t *logsTopic) update(ctx context.Context) ([]byte, error) {
 	rows, err := t.console.newest(ctx, t.visit)

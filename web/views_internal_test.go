@@ -107,37 +107,42 @@ func TestProbeReports(t *testing.T) {
 	view := probeReport(dead)
 	require.Equal(t, pages.Badge{Tone: pages.ToneFail, Text: "Not reachable"}, view.Outcome)
 	require.Equal(t, []string{
-		"Check the address/ok", "Connect/fail", "Speak MCP/neutral", "List tools/neutral", "With the worker secret/neutral", "Without the worker secret/neutral",
+		"Address/ok", "Connection (TCP)/fail", "Name (DNS)/neutral", "Certificate (TLS)/neutral", "Discover (2026-07-28)/neutral",
+		"Initialize (older clients)/neutral", "Tools/neutral", "Prompts/neutral", "Resources/neutral", "With the worker secret/neutral",
+		"With a wrong worker secret/neutral", "Without the worker secret/neutral", "Sign-in of its own/neutral", "Latency/neutral",
 	}, titles(view))
 	require.Equal(t, "Start it.", view.Steps[1].Next)
 	require.Equal(t, "12 ms", view.Steps[1].Took)
 
-	yes := true
 	fine := &probe.Report{
 		State: probe.StateReady, Era: probe.EraLegacy, ProtocolVersion: "2025-11-25", ServerName: "Fast", ServerVersion: "1",
-		Steps: []probe.Step{{Name: probe.StepTools, Status: probe.StatusOK}},
-		Tools: []probe.Tool{{Name: "wipe", ApproxTokens: 1200, Annotations: &probe.Annotations{Destructive: &yes}, Warnings: []probe.Warning{{Code: probe.WarnHidden, Words: "It hides text."}}}},
+		Steps:     []probe.Step{{Name: probe.StepTools, Status: probe.StatusOK}},
+		ToolCount: 6,
 		Warnings: []probe.Warning{
-			{Code: probe.WarnOpen, Words: "Anyone can call it."}, {Code: "a_code_of_tomorrow", Words: "New."},
+			{Code: probe.WarnOpen, Words: "Anyone can call it."},
+			{Code: "a_code_of_tomorrow", Words: "New."},
+			{Code: probe.WarnHidden, Tool: "wipe", Words: "it hides text"},
+			{Code: probe.WarnDescription, Tool: "a", Words: "none"},
+			{Code: probe.WarnDescription, Tool: "b", Words: "none"},
+			{Code: probe.WarnDescription, Tool: "c", Words: "none"},
+			{Code: probe.WarnDescription, Tool: "d", Words: "none"},
 		},
 		SuggestedURL: "http://x/mcp",
 	}
 	require.Equal(t, pages.Badge{Tone: pages.ToneWarn, Text: "Works, with remarks"}, probeReport(fine).Outcome)
 	require.Equal(t, "Legacy · 2025-11-25", probeReport(fine).Era.Text)
-	list, tokens := tools(fine)
-	require.Equal(t, "≈ 1,200 tokens", tokens)
-	require.Equal(t, []pages.Badge{{Tone: pages.ToneFail, Text: "destructive"}}, list[0].Hints)
-
 	v := Visit{Member: tenancy.Member{TenantSlug: "acme"}}
 	shown := warnings(upstreams.Upstream{Slug: "todos", Report: fine, Rotating: true}, v)
-	require.Len(t, shown, 5)
+	require.Len(t, shown, 6)
 	require.Equal(t, "/acme/runtimes/todos/setup", shown[1].ActionHref)
 	require.Equal(t, "Worth a look", shown[2].Title)
 	require.Equal(t, "wipe: It hides text.", shown[3].Text)
-	require.Equal(t, "/acme/runtimes/todos/edit", shown[4].ActionHref)
+	require.Equal(t, "/acme/runtimes/todos/tools", shown[3].ActionHref)
+	require.Equal(t, "a, b, c and 1 other: None.", shown[4].Text, "one remark for all tools that share it")
+	require.Equal(t, "/acme/runtimes/todos/edit", shown[5].ActionHref)
 
 	row := runtimeRow(upstreams.Upstream{Slug: "todos", State: upstreams.Ready, Report: fine}, "http://localhost:8081", time.Time{})
-	require.Equal(t, "1", row.Tools)
+	require.Equal(t, "6", row.Tools)
 	require.Equal(t, "http://localhost:8081/todos/mcp", row.MCPURL)
 	require.Empty(t, runtimeRow(upstreams.Upstream{Report: dead}, "", time.Time{}).Tools)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ func runtimeRow(u upstreams.Upstream, origin string, lastCall time.Time) pages.R
 	row := pages.RuntimeRow{Name: u.Name, Slug: u.Slug, MCPURL: MCPURL(origin, u.Slug), URL: u.URL, State: stateBadge(u.State), LastCall: moment(lastCall)}
 	if r := u.Report; r != nil && listed(r) {
 		row.Era = r.ProtocolVersion
-		row.Tools = grouped(int64(len(r.Tools)))
+		row.Tools = grouped(int64(r.ToolCount))
 	}
 	return row
 }
@@ -43,28 +44,27 @@ func listed(r *probe.Report) bool {
 	return ok && step.Status != probe.StatusFail && r.State != probe.StateError
 }
 
-// stepTitles names the questions of a probe, in the order in which they are asked.
-var stepTitles = []struct{ name, title string }{
-	{probe.StepAddress, "Check the address"},
-	{probe.StepConnect, "Connect"},
-	{probe.StepTLS, "Certificate"},
-	{probe.StepProtocol, "Speak MCP"},
-	{probe.StepTools, "List tools"},
-	{probe.StepWithSecret, "With the worker secret"},
-	{probe.StepWithoutSecret, "Without the worker secret"},
-	{probe.StepSuggestion, "Another address"},
+// stepTitles names the questions of a probe.
+var stepTitles = map[string]string{
+	probe.StepAddress:       "Address",
+	probe.StepDNS:           "Name (DNS)",
+	probe.StepConnect:       "Connection (TCP)",
+	probe.StepTLS:           "Certificate (TLS)",
+	probe.StepDiscover:      "Discover (2026-07-28)",
+	probe.StepInitialize:    "Initialize (older clients)",
+	probe.StepTools:         "Tools",
+	probe.StepPrompts:       "Prompts",
+	probe.StepResources:     "Resources",
+	probe.StepWithSecret:    "With the worker secret",
+	probe.StepWrongSecret:   "With a wrong worker secret",
+	probe.StepWithoutSecret: "Without the worker secret",
+	probe.StepOwnAuth:       "Sign-in of its own",
+	probe.StepLatency:       "Latency",
+	probe.StepSuggestion:    "Another address",
 }
 
-// optional are the steps that are not missed where a probe has none.
-var optional = []string{probe.StepTLS, probe.StepSuggestion}
-
 func stepTitle(name string) string {
-	for _, s := range stepTitles {
-		if s.name == name {
-			return s.title
-		}
-	}
-	return name
+	return cmp.Or(stepTitles[name], name)
 }
 
 func statusTone(s probe.Status) string {
@@ -75,6 +75,7 @@ func statusTone(s probe.Status) string {
 		return pages.ToneWarn
 	case probe.StatusFail:
 		return pages.ToneFail
+	case probe.StatusSkip, probe.StatusRunning:
 	}
 	return pages.ToneNeutral
 }
@@ -99,9 +100,9 @@ func probeReport(r *probe.Report) *pages.ProbeReport {
 	if r.State == probe.StateReady {
 		return out
 	}
-	for _, s := range stepTitles {
-		if _, asked := r.Step(s.name); !asked && !slices.Contains(optional, s.name) {
-			out.Steps = append(out.Steps, pages.ProbeStep{Tone: pages.ToneNeutral, Title: s.title, Text: "not reached"})
+	for _, name := range probe.Steps() {
+		if _, asked := r.Step(name); !asked && name != probe.StepSuggestion {
+			out.Steps = append(out.Steps, pages.ProbeStep{Tone: pages.ToneNeutral, Title: stepTitle(name), Text: "not reached"})
 		}
 	}
 	return out
@@ -110,7 +111,7 @@ func probeReport(r *probe.Report) *pages.ProbeReport {
 func outcome(r *probe.Report) pages.Badge {
 	switch r.State {
 	case probe.StateReady:
-		remarks := len(r.Warnings) > 0 || slices.ContainsFunc(r.Steps, func(s probe.Step) bool { return s.Status == probe.StatusWarn })
+		remarks := slices.ContainsFunc(r.Warnings, func(w probe.Warning) bool { return !slices.Contains(infos, w.Code) }) || slices.ContainsFunc(r.Steps, func(s probe.Step) bool { return s.Status == probe.StatusWarn })
 		if remarks {
 			return pages.Badge{Tone: pages.ToneWarn, Text: "Works, with remarks"}
 		}
@@ -119,8 +120,10 @@ func outcome(r *probe.Report) pages.Badge {
 		return pages.Badge{Tone: pages.ToneWarn, Text: "Waiting for the worker secret"}
 	case probe.StateError:
 	}
-	if s, ok := r.Step(probe.StepConnect); ok && s.Status == probe.StatusFail {
-		return pages.Badge{Tone: pages.ToneFail, Text: "Not reachable"}
+	for _, name := range []string{probe.StepDNS, probe.StepConnect, probe.StepTLS} {
+		if s, ok := r.Step(name); ok && s.Status == probe.StatusFail {
+			return pages.Badge{Tone: pages.ToneFail, Text: "Not reachable"}
+		}
 	}
 	return pages.Badge{Tone: pages.ToneFail, Text: "Does not work"}
 }
@@ -190,10 +193,15 @@ var warningTitles = map[string]string{
 	probe.WarnExternalRef:    "A tool's schema refers to another address",
 	probe.WarnHidden:         "Hidden characters in a tool's text",
 	probe.WarnMalformedTool:  "A tool's definition is broken",
+	probe.WarnWrongSecret:    "This runtime takes any worker secret",
+	probe.WarnSessions:       "This runtime keeps sessions",
+	probe.WarnInstructions:   "Text that gives orders to the model",
+	probe.WarnUnmarked:       "A tool that destroys is not marked",
+	probe.WarnPlain:          "Nothing is encrypted on the way",
 }
 
 // infos are warnings that are worth knowing and need no act.
-var infos = []string{probe.WarnManyTools, probe.WarnNoTools, probe.WarnVersion, probe.WarnSlow}
+var infos = []string{probe.WarnManyTools, probe.WarnNoTools, probe.WarnVersion, probe.WarnSlow, probe.WarnSessions}
 
 func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
 	var out []pages.Warning
@@ -220,12 +228,15 @@ func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
 		}
 		out = append(out, view)
 	}
+	about := toolsWarned(u.Report)
 	for _, w := range u.Report.Warnings {
-		add(w, "")
-	}
-	for _, t := range u.Report.Tools {
-		for _, w := range t.Warnings {
-			add(w, t.Name+": ")
+		switch names := about[w.Code]; {
+		case w.Tool == "":
+			add(w, "")
+		case names != nil:
+			add(w, someOf(names)+": ")
+			out[len(out)-1].ActionText, out[len(out)-1].ActionHref = "Look at the tools", v.path("runtimes", u.Slug, "tools")
+			delete(about, w.Code) // one remark for all tools that share it
 		}
 	}
 	if s := u.Report.SuggestedURL; s != "" {
@@ -237,37 +248,40 @@ func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
 	return out
 }
 
-func tools(r *probe.Report) (list []pages.Tool, tokens string) {
-	if r == nil || len(r.Tools) == 0 || r.State == probe.StateError {
-		return nil, ""
-	}
-	sum := 0
-	for _, t := range r.Tools {
-		sum += t.ApproxTokens
-		list = append(list, pages.Tool{Name: t.Name, Title: t.Title, Description: t.Description, Tokens: approxTokens(t.ApproxTokens), Hints: hints(t.Annotations)})
-	}
-	return list, "≈ " + grouped(int64(sum)) + " tokens"
-}
-
-func hints(a *probe.Annotations) []pages.Badge {
-	if a == nil {
-		return nil
-	}
-	var out []pages.Badge
-	is := func(hint *bool) bool { return hint != nil && *hint }
-	if is(a.ReadOnly) {
-		out = append(out, pages.Badge{Tone: pages.ToneNeutral, Text: "read-only"})
-	}
-	if is(a.Destructive) && !is(a.ReadOnly) { // the hint means something for tools that write, only
-		out = append(out, pages.Badge{Tone: pages.ToneFail, Text: "destructive"})
-	}
-	if is(a.Idempotent) && !is(a.ReadOnly) {
-		out = append(out, pages.Badge{Tone: pages.ToneNeutral, Text: "idempotent"})
-	}
-	if is(a.OpenWorld) {
-		out = append(out, pages.Badge{Tone: pages.ToneNeutral, Text: "open world"})
+// toolsWarned are the names of the tools that a remark is about, by its code.
+func toolsWarned(r *probe.Report) map[string][]string {
+	out := map[string][]string{}
+	for _, w := range r.Warnings {
+		if w.Tool != "" {
+			out[w.Code] = append(out[w.Code], w.Tool)
+		}
 	}
 	return out
+}
+
+// someOf names the first few.
+func someOf(names []string) string {
+	const shown = 3
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:shown], ", ") + " and " + count(int64(len(names)-shown), "other")
+}
+
+// knownTools are the tools of the snapshot for the runtime's own page.
+func knownTools(list upstreams.ToolList) (tools []pages.Tool, tokens string) {
+	sum := 0
+	for _, t := range list.Tools {
+		sum += tokensOf(t)
+		d := readDefinition(t.Definition)
+		tools = append(tools, pages.Tool{
+			Name: visible(t.Name), Title: visible(d.Title), Description: visible(d.Description), Tokens: approxTokens(tokensOf(t)), Hints: hintBadges(t.Hints),
+		})
+	}
+	if len(tools) == 0 {
+		return nil, ""
+	}
+	return tools, "≈ " + grouped(int64(sum)) + " tokens"
 }
 
 // storedValues are a runtime's fields as the edit form opens with them.
