@@ -42,7 +42,7 @@ e2e: ## Run only the end-to-end tests: the built binary, real clients, a browser
 	@scripts/test e2e
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
+fuzz: ## Run every fuzz target on FUZZCOUNT inputs (default 500000) each
 	@scripts/fuzz
 
 .PHONY: verify
@@ -53,3 +53,11 @@ verify: ## Regenerate, and fail when a committed generated file was stale
 shots: ## Take pictures of every page into .cache/shots, light and dark, wide and narrow
 	@scripts/setup
 	go run ./test/shots
+
+.PHONY: bench
+bench: ## Measure against a bare proxy (docs/performance.md); BENCH="-only throughput -rounds 3 -write"
+	@eval "$$(scripts/postgres start)"; go run ./test/bench $(BENCH)
+
+.PHONY: pgo
+pgo: ## Renew the profile that the compiler is given, on an idle machine
+	go run ./test/bench -profile cmd/emcy/default.pgo

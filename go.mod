@@ -7,6 +7,7 @@ ignore ./node_modules
 require (
 	code.dny.dev/ssrf v0.3.0
 	github.com/a-h/templ v0.3.1020
+	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/go-json-experiment/json v1.27.2
 	github.com/jackc/pgx/v5 v5.12.0

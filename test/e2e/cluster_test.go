@@ -167,6 +167,8 @@ func TestRevocationReachesBothEdges(t *testing.T) {
 	ctx := t.Context()
 	_, client := c.runtime(t, "todos", upstream.Config{})
 	require.NoError(t, client.Initialize(ctx))
+	bystander := twin(client, c.atB)
+	bystander.Tokens = c.client(t, client.MCPURL).Tokens
 
 	stream := openStream(t, twin(client, c.atB))
 	answered := map[string]*lastAnswer{"this edge": {}, "the other edge": {}}
@@ -210,6 +212,10 @@ func TestRevocationReachesBothEdges(t *testing.T) {
 		require.Less(t, took, soon, name)
 		t.Logf("the last call that %s answered began %s after the revocation", name, took.Round(time.Millisecond))
 	}
+	_, err := bystander.Tools(ctx)
+	var other *httpflow.Answer
+	require.ErrorAs(t, err, &other, "another client's session is not this one's")
+	require.Equal(t, http.StatusNotFound, other.Status, "its token is still good")
 }
 
 // lastAnswer counts the calls of one caller that were answered, and remembers when

@@ -112,8 +112,8 @@ async function journey(page, workspace) {
 
     await step(named('the probe says that nothing listens and what to do'), async () => {
         await pages.setup.done(page);
-        await page.waitForURL((url) => url.pathname === pages.runtime.path(slug, runtimeSlug));
-        const text = await untilText(page, pages.runtime.nothingListens, { reload: true });
+        await page.waitForURL((url) => url.pathname === pages.probe.path(slug, runtimeSlug));
+        const text = await untilText(page, pages.runtime.nothingListens);
         assert.match(text, pages.runtime.nextStep);
         assert.doesNotMatch(text, pages.runtime.ready);
     });
@@ -132,6 +132,9 @@ async function journey(page, workspace) {
     await step(named('probe again: ready, with its tools'), async () => {
         await go(page, pages.runtime.path(slug, runtimeSlug));
         await pages.runtime.probeAgain(page);
+        await page.waitForURL((url) => url.pathname === pages.probe.path(slug, runtimeSlug));
+        await untilText(page, pages.probe.works);
+        await go(page, pages.runtime.path(slug, runtimeSlug));
         const text = await untilText(page, pages.runtime.ready, { reload: true });
         for (const tool of ['add', 'now', 'whoami', 'slow_count']) {
             assert.match(text, new RegExp(`\\b${tool}\\b`));

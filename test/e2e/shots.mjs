@@ -19,6 +19,7 @@ for (const shot of shots) {
             await page.emulateMedia({ colorScheme: scheme });
             await page.setViewportSize({ width, height });
             await page.goto(shot.url, { waitUntil: 'load' });
+            await page.evaluate(() => document.fonts.ready.then(() => true));
             await page.screenshot({ path: `${out}/${shot.name}-${scheme}-${width}.png`, fullPage: true });
             if (shot.name === 'runtime' && width === 1360) await page.screenshot({ path: `docs/images/console-${scheme}.png` });
         }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Person uses the console and the end-user pages of the tenants in one browser.
@@ -139,7 +140,8 @@ func (p *Person) StoredSecret(ctx context.Context, runtime *Runtime) error {
 	if _, err := p.submit(ctx, form); err != nil {
 		return fmt.Errorf("say that the secret is stored: %w", err)
 	}
-	return nil
+	_, err = p.Probed(ctx, runtime)
+	return err
 }
 
 // ReadMCPURL reads the public address from the connect page.
@@ -167,11 +169,29 @@ func (p *Person) Probe(ctx context.Context, runtime *Runtime) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := p.submit(ctx, form)
-	if err != nil {
+	if _, err := p.submit(ctx, form); err != nil {
 		return nil, fmt.Errorf("probe: %w", err)
 	}
-	return found, nil
+	return p.Probed(ctx, runtime)
+}
+
+// Probed loads the page of the probe, as the Refresh link does, until the probe has ended.
+func (p *Person) Probed(ctx context.Context, runtime *Runtime) (*Page, error) {
+	const again = 20 * time.Millisecond
+	for {
+		page, err := p.Page(ctx, runtime.path("/probe"))
+		if err != nil {
+			return nil, fmt.Errorf("open probe: %w", err)
+		}
+		if !strings.Contains(string(page.Body), `data-probe="running"`) {
+			return page, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(again):
+		}
+	}
 }
 
 // RemoveRuntime takes a runtime out of its workspace.

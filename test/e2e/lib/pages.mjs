@@ -54,6 +54,11 @@ export const runtime = {
     }
 };
 
+export const probe = {
+    path: (workspace, slug) => `/${workspace}/runtimes/${slug}/probe`,
+    works: /\bWorks\b/
+};
+
 export const connect = {
     path: (workspace, slug) => `/${workspace}/runtimes/${slug}/connect`,
     waiting: /waiting for the first/i,

@@ -1,0 +1,236 @@
+package tour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emcy/gateway/test/e2e/httpflow"
+	"github.com/emcy/gateway/test/fakes/upstream"
+)
+
+// Stop is a page, opened with the cookies of whoever may see it.
+type Stop struct {
+	// Name is unique and fit for a file's name.
+	Name string `json:"name"`
+	// URL is the page.
+	URL string `json:"url"`
+	// Cookies are the browser's.
+	Cookies []*http.Cookie `json:"cookies"`
+}
+
+// Tour is a filled gateway.
+type Tour struct {
+	// Stops are its pages.
+	Stops []Stop
+
+	console string
+	ana     *httpflow.Person
+	up      *upstream.Upstream
+}
+
+// Close ends the runtime behind the gateway.
+func (t *Tour) Close() { t.up.Close() }
+
+func (t *Tour) see(name, path string) {
+	t.Stops = append(t.Stops, Stop{name, t.console + path, t.ana.Browser.Cookies(t.console)})
+}
+
+// Walk fills the gateway at the console's address, so that no page is empty that people see filled.
+func Walk(ctx context.Context, console string) (*Tour, error) {
+	t := &Tour{console: console, ana: httpflow.NewPerson(console, "Ana Ferreira", nil), up: upstream.Start(upstream.Config{})}
+	if err := t.walk(ctx); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Tour) walk(ctx context.Context) error {
+	t.see("sign-up", "/sign-up")
+	t.see("sign-in", "/sign-in")
+	if err := t.ana.SignUp(ctx); err != nil {
+		return err
+	}
+	t.see("workspace-new", "/workspaces/new")
+	if err := t.ana.CreateWorkspace(ctx, "Northwind", "northwind"); err != nil {
+		return err
+	}
+	t.see("workspaces", "/workspaces")
+	client, err := t.runtimes(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.pending(ctx, client); err != nil {
+		return err
+	}
+	if err := t.calls(ctx, client); err != nil {
+		return err
+	}
+	for _, page := range [][2]string{
+		{"runtimes", "/northwind/runtimes"},
+		{"runtime-new", "/northwind/runtimes/new"},
+		{"runtime", "/northwind/runtimes/billing"},
+		{"runtime-dead", "/northwind/runtimes/search"},
+		{"setup", "/northwind/runtimes/search/setup"},
+		{"probe", "/northwind/runtimes/billing/probe"},
+		{"probe-dead", "/northwind/runtimes/search/probe"},
+		{"tools", "/northwind/runtimes/billing/tools"},
+		{"edit", "/northwind/runtimes/billing/edit"},
+		{"remove", "/northwind/runtimes/billing/remove"},
+		{"connect", "/northwind/runtimes/billing/connect"},
+		{"connect-waiting", "/northwind/runtimes/search/connect"},
+		{"logs", "/northwind/logs"},
+		{"not-found", "/northwind/runtimes/nothing"},
+		{"kit", "/ui-kit"},
+	} {
+		t.see(page[0], page[1])
+	}
+	return t.event(ctx)
+}
+
+// runtimes adds one that works and one that does not, and a client that is registered at the first.
+func (t *Tour) runtimes(ctx context.Context) (*httpflow.Client, error) {
+	runtime, err := t.ana.PostRuntime(ctx, "northwind", httpflow.RuntimeForm{Name: "Billing", Slug: "billing", URL: t.up.URL()})
+	if err != nil {
+		return nil, err
+	}
+	if err := t.ana.ReadSecret(ctx, runtime); err != nil {
+		return nil, err
+	}
+	t.up.SetSecrets(runtime.Secret)
+	if _, err := t.ana.Probe(ctx, runtime); err != nil {
+		return nil, err
+	}
+	dead, err := closedPort()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.ana.PostRuntime(ctx, "northwind", httpflow.RuntimeForm{Name: "Search", Slug: "search", URL: "http://127.0.0.1:" + strconv.Itoa(dead) + "/mcp"}); err != nil {
+		return nil, err
+	}
+	if err := t.ana.ReadMCPURL(ctx, runtime); err != nil {
+		return nil, err
+	}
+	client := httpflow.NewClient(runtime.MCPURL, nil)
+	client.Name = "Claude Code"
+	if err := until(ctx, func() error { return client.Discover(ctx) }); err != nil {
+		return nil, err
+	}
+	return client, client.Register(ctx)
+}
+
+// pending opens an authorization that nobody has decided: its sign-in page in a new browser, and its consent page for
+// a person who has signed in.
+func (t *Tour) pending(ctx context.Context, client *httpflow.Client) error {
+	stranger := httpflow.NewBrowser(nil)
+	page, err := stranger.Open(ctx, client.AuthorizeURL())
+	if err != nil {
+		return err
+	}
+	other := httpflow.NewBrowser(nil)
+	asked, err := other.Open(ctx, client.AuthorizeURL())
+	if err != nil {
+		return err
+	}
+	form, err := asked.FormTo("/sign-in")
+	if err != nil {
+		return err
+	}
+	answer, err := other.Submit(ctx, form.Set("email", t.ana.Email).Set("password", t.ana.Password))
+	if err != nil {
+		return err
+	}
+	if err := answer.Expect(http.StatusSeeOther); err != nil {
+		return err
+	}
+	at := asked.URL.ResolveReference(answer.Location()).String()
+	t.Stops = append(t.Stops,
+		Stop{"tenant-sign-in", page.URL.String(), stranger.Cookies(page.URL.String())},
+		Stop{"tenant-consent", at, other.Cookies(at)},
+		Stop{"tenant-error", strings.Replace(client.AuthorizeURL(), "client_id=", "client_id=x", 1), nil},
+	)
+	return nil
+}
+
+// calls lets the client in and makes it busy.
+func (t *Tour) calls(ctx context.Context, client *httpflow.Client) error {
+	callback, err := t.ana.Allow(ctx, client.AuthorizeURL(), client.RedirectURI)
+	if err != nil {
+		return err
+	}
+	if err := client.Redeem(ctx, callback); err != nil {
+		return err
+	}
+	if err := client.Initialize(ctx); err != nil {
+		return err
+	}
+	if _, err := client.Tools(ctx); err != nil {
+		return err
+	}
+	for i := range 12 {
+		tool, arguments := "echo", map[string]any{"text": strconv.Itoa(i)}
+		if i%4 == 3 {
+			tool, arguments = "whoami", map[string]any{}
+		}
+		if _, err := client.CallTool(ctx, tool, arguments); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// event adds the page of the newest call, which takes its moment to reach the log.
+func (t *Tour) event(ctx context.Context) error {
+	return until(ctx, func() error {
+		page, err := t.ana.Page(ctx, "/northwind/logs")
+		if err != nil {
+			return err
+		}
+		_, rest, found := strings.Cut(string(page.Body), `href="/northwind/logs/evt_`)
+		if !found || !strings.Contains(rest, "tools/call") {
+			return errors.New("the log shows no call")
+		}
+		id, _, _ := strings.Cut(rest, `"`)
+		t.see("log", "/northwind/logs/evt_"+id)
+		return nil
+	})
+}
+
+// until waits for what a part of the gateway tells another some milliseconds later.
+func until(ctx context.Context, done func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := done()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// closedPort is a port that nothing serves on.
+func closedPort() (int, error) {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a port: %w", err)
+	}
+	defer func() { _ = l.Close() }() // it has served nobody
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, errors.New("a TCP listener has a TCP address")
+	}
+	return addr.Port, nil
+}
