@@ -66,7 +66,7 @@ type swallower struct {
 
 func newSwallower(t *testing.T, to string) *swallower {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener of one test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := &swallower{listener: l, to: to, silence: make(chan struct{})}
 	t.Cleanup(func() { _ = l.Close() })
@@ -86,7 +86,7 @@ func (s *swallower) serve(client net.Conn) {
 	s.mu.Lock()
 	silence := s.silence
 	s.mu.Unlock()
-	server, err := net.Dial("tcp", s.to) //nolint:noctx // both ends live as long as the test
+	server, err := net.Dial("tcp", s.to)
 	if err != nil {
 		_ = client.Close()
 		return

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// locks says whether lock keeps other processes away.
+const locks = true
+
 // lock takes a file for this process. The kernel lets go of it when the process
 // ends, however it ends.
 func lock(f *os.File) error {

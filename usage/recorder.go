@@ -23,16 +23,17 @@ type Config struct {
 
 // Limits bound the recorder. Zero fields take the defaults.
 type Limits struct {
-	Batch    int           // events in one transaction; 1,000
+	Batch    int           // events in one transaction; 2,000
 	Interval time.Duration // between transactions while events come; 200 ms
 	Queue    int           // events in memory; beyond it they are read back from the spool; 10,000
 	Spool    int64         // bytes on disk while the database is away; 256 MiB
 	Backoff  time.Duration // the longest wait after a failure; 5 s
+	Adopt    time.Duration // between looks for what other processes left in the folder when they died; 10 s
 }
 
 func (l Limits) withDefaults() Limits {
 	if l.Batch <= 0 {
-		l.Batch = 1000
+		l.Batch = 2000
 	}
 	if l.Interval <= 0 {
 		l.Interval = 200 * time.Millisecond
@@ -45,6 +46,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Backoff <= 0 {
 		l.Backoff = 5 * time.Second
+	}
+	if l.Adopt <= 0 {
+		l.Adopt = 10 * time.Second
 	}
 	return l
 }
@@ -113,18 +117,24 @@ func (r *Recorder) Start() error {
 	if r.started || r.stopped {
 		return nil
 	}
-	orphans, err := r.spool.orphans()
+	orphans, err := r.orphans()
 	if err != nil {
 		return err
-	}
-	if len(orphans) > 0 {
-		r.log.Info("storing usage events that an earlier process left", "files", len(orphans))
 	}
 	r.started = true
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go r.run(ctx, orphans)
 	return nil
+}
+
+// orphans gives what dead processes left in the folder.
+func (r *Recorder) orphans() ([]*segment, error) {
+	found, err := r.spool.orphans()
+	if len(found) > 0 {
+		r.log.Info("storing usage events that another process left", "files", len(found))
+	}
+	return found, err
 }
 
 // Stop stores what is there, as far as ctx allows, and leaves the rest on disk for
@@ -161,12 +171,23 @@ func (r *Recorder) run(ctx context.Context, pending []*segment) {
 	defer r.cancel()
 	ticker := time.NewTicker(r.limits.Interval)
 	defer ticker.Stop()
+	adopt := time.NewTicker(r.limits.Adopt)
+	defer adopt.Stop()
+	if !locks {
+		adopt.Stop() // a file of this process could not be told from an orphan
+	}
 	wait := r.limits.Interval
 	for {
 		if len(pending) == 0 {
 			select {
 			case <-r.spool.full:
 			case <-ticker.C:
+			case <-adopt.C:
+				var err error
+				if pending, err = r.orphans(); err != nil {
+					r.log.Error("look for usage events of dead processes", "error", err)
+				}
+				continue
 			case <-r.stop:
 			}
 			stopping := r.stopping() // before the look, so that nothing recorded earlier is missed

@@ -296,20 +296,20 @@ func TestSegmentsOfTheLivingAreLeftAlone(t *testing.T) {
 		dir := t.TempDir()
 		living := recorder(t, env.DB, dir, quick)
 		living.Record(sample(h.Tenant(), 1))
-		second := recorder(t, env.DB, dir, quick)
+		watchful := quick
+		watchful.Adopt = tick
+		second := recorder(t, env.DB, dir, watchful)
 		require.NoError(t, second.Start())
 		second.Record(sample(h.Tenant(), 2))
 		require.Equal(t, "req_2", waitForEvents(t, env.DB, h, 1)[0].RequestID)
 		require.Len(t, list(t, env.DB, h, usage.Query{}), 1)
 
-		require.NoError(t, living.Stop(t.Context())) // it never started, so it leaves its file behind
 		damaged, err := os.OpenFile(spoolFiles(t, dir)[0], os.O_APPEND|os.O_WRONLY, 0)
 		require.NoError(t, err)
 		_, err = damaged.WriteString("{\"TenantID\":\"half a li")
 		require.NoError(t, err)
 		require.NoError(t, damaged.Close())
-		third := recorder(t, env.DB, dir, quick)
-		require.NoError(t, third.Start())
+		require.NoError(t, living.Stop(t.Context())) // it never started, so it leaves its file behind, and the other one finds it
 		waitForEvents(t, env.DB, h, 2)
 		require.Eventually(t, func() bool { return len(spoolFiles(t, dir)) == 0 }, waitFor, tick)
 	})
