@@ -59,5 +59,5 @@ bench: ## Measure against a bare proxy (docs/performance.md); BENCH="-only throu
 	@eval "$$(scripts/postgres start)"; go run ./test/bench $(BENCH)
 
 .PHONY: pgo
-pgo: ## Renew the profile that the compiler is given, on an idle machine
-	go run ./test/bench -profile cmd/emcy/default.pgo
+pgo: ## Write a profile of the edge for a release build (docs/performance.md), on an idle machine
+	go run ./test/bench -profile .cache/edge.pgo

@@ -52,9 +52,14 @@ func (x *exchange) upstreamHeader() (http.Header, error) {
 		return nil, err
 	}
 	out := make(http.Header, len(x.r.Header)+8+len(x.edge.Headers))
-	for name, values := range x.r.Header {
+	values := make([]string, 0, 8+len(x.edge.Headers)) // one allocation for all of the gateway's own
+	set := func(name, value string) {
+		values = append(values, value)
+		out[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	for name, sent := range x.r.Header {
 		if passes(name) {
-			out[name] = values
+			out[name] = sent
 		}
 	}
 	for _, value := range x.r.Header[headerConnection] {
@@ -66,28 +71,28 @@ func (x *exchange) upstreamHeader() (http.Header, error) {
 		delete(out, headerContentType)
 	}
 	if _, ok := out["User-Agent"]; !ok {
-		out["User-Agent"] = []string{""} // or the transport would write its own
+		set("User-Agent", "") // or the transport would write its own
 	}
 	for _, h := range x.edge.Headers {
 		if name := http.CanonicalHeaderKey(h.Name); settable(name) {
-			out[name] = []string{h.Value.Reveal()}
+			set(name, h.Value.Reveal())
 		}
 	}
-	out[headerSubject] = []string{visible(x.access.subject)}
-	out[headerTenant] = []string{visible(x.tenant.Slug)}
-	out[headerClient] = []string{visible(x.access.client)}
-	out[headerRequestID] = []string{x.event.RequestID}
-	out[headerAssertion] = []string{assertion}
+	set(headerSubject, visible(x.access.subject))
+	set(headerTenant, visible(x.tenant.Slug))
+	set(headerClient, visible(x.access.client))
+	set(headerRequestID, x.event.RequestID)
+	set(headerAssertion, assertion)
 	// The secret's own header may have been renamed; the default name must then hold nothing of the client's,
 	// which it does not, because nothing of the client's passes under X-Emcy-.
 	secretName := headerSecret
 	if x.edge.SecretHeader != "" {
 		secretName = http.CanonicalHeaderKey(x.edge.SecretHeader)
 	}
-	out[secretName] = []string{x.edge.WorkerSecret.Reveal()}
+	set(secretName, x.edge.WorkerSecret.Reveal())
 	x.setSession(out)
 	if x.front.via != "" { // last: no configured header may hide it
-		out[headerVia] = []string{x.front.viaField()}
+		set(headerVia, x.front.viaField())
 	}
 	return out, nil
 }

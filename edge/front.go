@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/clock"
@@ -23,7 +25,10 @@ type Front struct {
 	pages     Pages
 	strangers *strangers
 	tokens    *tokenCache
-	streams   *streams
+	// assertions are the last statements about callers.
+	assertions assertions
+	streams    *streams
+	serving    sync.WaitGroup
 }
 
 // Start begins to watch over open streams: a token that expires or is revoked, or
@@ -34,6 +39,19 @@ func (f *Front) Start() { f.streams.start() }
 // them. It is safe to call twice.
 func (f *Front) Stop() { f.streams.stop() }
 
+// Wait returns when no request is being served any more, or with ctx. Listeners and
+// connections are closed before: until a request is over its event is not recorded.
+func (f *Front) Wait(ctx context.Context) error {
+	over := make(chan struct{})
+	go func() { f.serving.Wait(); close(over) }()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Handler serves a listener whose origins have this scheme. The scheme is a
 // setting and never taken from the request: behind a proxy that ends TLS, the
 // connection is plain and the origin is https.
@@ -42,6 +60,8 @@ func (f *Front) Handler(scheme string) http.Handler {
 }
 
 func (f *Front) serve(w http.ResponseWriter, r *http.Request, scheme string) {
+	f.serving.Add(1)
+	defer f.serving.Done()
 	snap := f.snapshots.Load()
 	tenant := snap.ByOrigin(originOf(scheme, r))
 	if tenant == nil {

@@ -96,6 +96,12 @@ func (x *exchange) unanswered(ctx context.Context, err error) {
 		x.finish(statusClientGone, event.Cancelled, reasonClientGone)
 		panic(http.ErrAbortHandler)
 	}
+	if end, ours := errors.AsType[*streamEnd](context.Cause(ctx)); ours {
+		re := x.failed(http.StatusServiceUnavailable, end.reason, "The gateway ended the request before the runtime's answer was complete.")
+		re.outcome = end.outcome
+		x.answer(re)
+		return
+	}
 	if errors.Is(context.Cause(ctx), errHeaderTime) {
 		err = errHeaderTime
 	}

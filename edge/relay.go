@@ -67,9 +67,26 @@ func (x *exchange) relayWhole(a *answer) {
 	defer wholeBuffers.Put(pooled)
 	buf, left, large := *pooled, a.ContentLength, a.ContentLength > wholeBuffer
 	out := x.writer(large)
+	var watched *stream
+	defer func() {
+		if watched != nil {
+			x.front.streams.remove(watched)
+		}
+	}()
 	for first := true; left > 0; first = false {
-		n, err := io.ReadFull(a.Body, buf[:min(left, wholeBuffer)])
-		left -= int64(n)
+		n, err := a.Body.Read(buf[:min(left, wholeBuffer)])
+		if int64(n) < left && watched == nil {
+			// It takes its time, so a revocation or the gateway's end must reach it as they reach a stream.
+			watched = x.front.streams.add(x.call, x.access, a.end)
+		}
+		if rest := min(left, wholeBuffer); err == nil && int64(n) < rest {
+			var more int
+			more, err = io.ReadFull(a.Body, buf[n:rest])
+			n += more
+		}
+		if left -= int64(n); left == 0 {
+			err = nil // the end may come with the last bytes
+		}
 		if err != nil && first {
 			x.unanswered(a.ctx, err)
 			return

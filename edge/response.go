@@ -16,6 +16,14 @@ var stripped = map[string]bool{
 	"X-Sendfile": true,
 }
 
+// Values that are the same in every answer. A header's values are replaced, never
+// written to.
+var (
+	nosniff    = []string{"nosniff"}
+	noStore    = []string{"no-store"}
+	unbuffered = []string{"no"}
+)
+
 var strippedPrefixes = []string{"Access-Control-", headerEmcyPrefix, "X-Accel-"}
 
 func returns(name string) bool {
@@ -47,14 +55,14 @@ func (x *exchange) copyHeader(a *answer) {
 	if a.ContentLength >= 0 && a.StatusCode != http.StatusNoContent {
 		h["Content-Length"] = []string{strconv.FormatInt(a.ContentLength, 10)}
 	}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["X-Content-Type-Options"] = nosniff
 	if mayBeShared(h) {
-		h["Cache-Control"] = []string{"no-store"}
+		h["Cache-Control"] = noStore
 	}
 	switch kind := mediaType(a.Header); kind {
 	case contentTypeJSON:
 	case contentTypeEventStream:
-		h["X-Accel-Buffering"] = []string{"no"}
+		h["X-Accel-Buffering"] = unbuffered
 	default:
 		// A runtime's page must not run as a page of the origin on which people sign in.
 		h["Content-Security-Policy"] = []string{"default-src 'none'; sandbox"}

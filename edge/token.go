@@ -161,15 +161,12 @@ func tokenKID(token string) (string, bool) {
 	if strings.Count(token, ".") != 2 {
 		return "", false
 	}
-	var raw []byte
-	for i, segment := range strings.Split(token, ".") {
-		plain, ok := decodeStrict(segment)
-		if !ok {
-			return "", false // another spelling of the same bytes would be another token to everything that compares texts
-		}
-		if i == 0 {
-			raw = plain
-		}
+	first, _, _ := strings.Cut(token, ".")
+	// Another spelling of the same bytes would be another token to everything that
+	// compares texts. verifyES256 is as strict with the other two parts.
+	raw, ok := decodeStrict(first)
+	if !ok {
+		return "", false
 	}
 	var header map[string]string
 	if err := json.Unmarshal(raw, &header); err != nil || len(header) != 3 {

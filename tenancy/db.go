@@ -83,7 +83,11 @@ func (db *DB) openPostgres(ctx context.Context, url string) error {
 	}
 	cfg.MaxConns = max(cfg.MaxConns, minConns)
 	// Times are read in UTC, as on SQLite, whatever zone the machine is in.
-	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		// A process that froze in a transaction must not keep its locks from the others.
+		if _, err := conn.Exec(ctx, "set idle_in_transaction_session_timeout = '60s'"); err != nil {
+			return err
+		}
 		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 		return nil
 	}

@@ -137,13 +137,17 @@ func (db *DB) run(ctx context.Context, sc scope, h Handle, readOnly bool, fn fun
 	if readOnly {
 		pool = db.read
 	}
+	options := &sql.TxOptions{}
+	if readOnly && db.pool != nil { // SQLite's read pool is query-only by itself, and its driver knows no read-only transactions
+		// All statements of one reading see one state, as they do on SQLite: what is built from several would else be torn.
+		options = &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
+	}
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return translate(fmt.Errorf("get a database connection: %w", err))
 	}
 	defer func() { _ = conn.Close() }()
-	// SQLite's read pool is already query-only, and its driver knows no read-only transactions.
-	stx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: readOnly && db.pool != nil})
+	stx, err := conn.BeginTx(ctx, options)
 	if err != nil {
 		return translate(fmt.Errorf("begin: %w", err))
 	}

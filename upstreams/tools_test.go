@@ -321,6 +321,25 @@ func TestListsThatOvertakeEachOther(t *testing.T) {
 	})
 }
 
+// TestAPartOfAListChangesNothing: what a list that has no end does not show may be
+// there, and how much of it can be read depends on its order.
+func TestAPartOfAListChangesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		l := start(t, tool("a", "old"), tool("b", "old"))
+		b.create(t, b.a, input("files", l.URL()))
+		b.sync(t, "files")
+		before := b.tools(t, b.a, "files")
+		l.Answer(func() (int, string) {
+			return http.StatusOK, `{"tools":[` + tool("c", "new") + `],"nextCursor":"again"}`
+		})
+		require.Equal(t, upstreams.ToolSync{Listed: true, Revision: before.Revision}, b.sync(t, "files"))
+		after := b.tools(t, b.a, "files")
+		require.Equal(t, before.Revision, after.Revision)
+		require.Equal(t, []string{"a", "b"}, names(after.Tools))
+	})
+}
+
 // TestSyncsAtOnce: many at a time make one history.
 func TestSyncsAtOnce(t *testing.T) {
 	t.Parallel()

@@ -56,6 +56,9 @@ func syncTools(tx *tenancy.Tx, upstreamID string, seen int64, listing *probe.Lis
 	if list.Revision != seen {
 		return ToolSync{}, errs.E(errs.Conflict, "Another probe of this runtime finished first. Probe it again.", nil)
 	}
+	if listing.Partial && seen > 0 {
+		return ToolSync{Listed: true, Revision: seen}, nil // what is missing from it may be there, so the last whole list stands
+	}
 	rows, err := toolRows(tx, upstreamID)
 	if err != nil {
 		return ToolSync{}, err

@@ -33,9 +33,12 @@ type spool struct {
 
 	mu      sync.Mutex
 	current *segment
-	bytes   int64 // of all segments that this process holds
-	line    []byte
+	bytes   int64         // of all segments that this process holds
+	spare   []event.Event // the memory of a segment that is stored, for the next one
 }
+
+// lines lend the memory for one line each, which is made before anybody is kept waiting.
+var lines = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
 // segment is one spool file. While whole is true, events holds all of it, and the
 // file is needed only after a crash.
@@ -61,12 +64,19 @@ func openSpool(dir string, limits Limits) (*spool, error) {
 // append writes an event down. The error says that a crash would lose it; it is
 // stored all the same, unless there is no room in memory either.
 func (s *spool) append(e event.Event) error {
+	kept, ok := lines.Get().(*[]byte)
+	if !ok {
+		panic("usage: foreign value in a buffer pool")
+	}
+	defer lines.Put(kept)
+	line := appendLine((*kept)[:0], &e)
+	*kept = line
+	var err error
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.line = appendLine(s.line[:0], &e)
-	line, err := s.line, error(nil)
 	if s.current == nil {
 		s.current, err = newSegment(s.dir)
+		s.current.events, s.spare = s.spare, nil
 	}
 	seg := s.current
 	written := false
@@ -132,8 +142,10 @@ func (s *spool) rotate() *segment {
 
 // remove deletes a segment that is stored.
 func (s *spool) remove(seg *segment) error {
+	clear(seg.events) // nobody looks into a segment that is stored
 	s.mu.Lock()
 	s.bytes -= seg.size
+	s.spare = seg.events[:0]
 	s.mu.Unlock()
 	if seg.file == nil {
 		return nil

@@ -144,11 +144,29 @@ func (k *Console) answer(c echo.Context, err error) answer {
 func (k *Console) routing(c echo.Context, status int) answer {
 	switch status {
 	case http.StatusMethodNotAllowed:
+		k.recognize(c)
 		return answer{status: status, title: "That cannot be done here", text: "This address does not take " + method(c) + " requests.", action: "Start page", href: "/"}
 	case http.StatusNotFound:
+		k.recognize(c)
 		return k.notFound(c)
 	}
 	return answer{status: http.StatusInternalServerError, title: "Something went wrong on our side", text: "It is in our log under the request id below."}
+}
+
+// recognize finds out who asks and in which workspace, for the frame of a page that no route is behind. What cannot be
+// found out is left out.
+func (k *Console) recognize(c echo.Context) {
+	s, err := k.session(c)
+	if err != nil {
+		return
+	}
+	slug, _, _ := strings.Cut(strings.TrimPrefix(c.Request().URL.Path, "/"), "/")
+	if !validSlug(slug) {
+		return
+	}
+	if handle, member, err := k.cfg.DB.ForMember(c.Request().Context(), s.Account.ID, slug); err == nil {
+		c.Set(keyVisit, Visit{Handle: handle, Member: member, Person: Person{Session: s}})
+	}
 }
 
 // method is the request's, if it is one that exists.
@@ -173,6 +191,8 @@ func (k *Console) notFound(c echo.Context) answer {
 	case inside && strings.Contains(pattern, ":tool"):
 		a.title, a.text = "There is no such tool in "+v.Member.TenantName, "It may have been removed long ago, or the address is mistyped."
 		a.action, a.href = "All runtimes", v.path("runtimes")
+	case inside && !strings.Contains(pattern, ":runtime"):
+		a.title, a.action, a.href = "There is no such page in "+v.Member.TenantName, "All runtimes", v.path("runtimes")
 	case inside:
 		a.title, a.text = "There is no such runtime in "+v.Member.TenantName, "It may have been removed, or the address is mistyped."
 		a.action, a.href = "All runtimes", v.path("runtimes")

@@ -94,13 +94,18 @@ func probeTook(r *probe.Report) string {
 
 // probeSummary is the report in a sentence or two, to be read out.
 func probeSummary(r *probe.Report) string {
+	words := probeWords(r)
+	if n := remarks(r); n > 0 && r.State == probe.StateReady {
+		words += " " + count(int64(n), "remark") + yes(n == 1, " is", " are") + " below."
+	}
+	return words
+}
+
+// probeWords is the report in a sentence or two, without its remarks.
+func probeWords(r *probe.Report) string {
 	switch r.State {
 	case probe.StateReady:
-		words := "It works: MCP " + r.ProtocolVersion + ", " + count(int64(r.ToolCount), "tool") + ", " + latency(r) + "."
-		if n := remarks(r); n > 0 {
-			words += " " + count(int64(n), "remark") + yes(n == 1, " is", " are") + " below."
-		}
-		return words
+		return "It works: MCP " + r.ProtocolVersion + ", " + count(int64(r.ToolCount), "tool") + ", " + latency(r) + "."
 	case probe.StateWaiting:
 		if slices.ContainsFunc(r.Warnings, func(w probe.Warning) bool { return w.Code == probe.WarnOwnAuth }) {
 			return "A server is there and asks for a sign-in of its own. Calls will fail until it takes the worker secret instead."
@@ -163,7 +168,7 @@ func probeFacts(r *probe.Report) []pages.Pair {
 	facts := []pages.Pair{
 		{Term: "Server", Value: strings.TrimSpace(r.ServerName + " " + r.ServerVersion)},
 		{Term: "Capabilities", Value: strings.Join(r.Capabilities, ", ")},
-		{Term: "Tools, prompts, resources"},
+		{Term: "Offers"},
 		{Term: "Sessions"},
 		{Term: "Instructions"},
 		{Term: "Median latency"},
@@ -171,7 +176,7 @@ func probeFacts(r *probe.Report) []pages.Pair {
 	if r.ProtocolVersion == "" {
 		return facts
 	}
-	facts[2].Value = grouped(int64(r.ToolCount)) + ", " + grouped(int64(r.Prompts)) + ", " + grouped(int64(r.Resources))
+	facts[2].Value = count(int64(r.ToolCount), "tool") + ", " + count(int64(r.Prompts), "prompt") + ", " + count(int64(r.Resources), "resource")
 	facts[3].Value = yes(r.Sessions, "one per client", "none")
 	facts[4].Value = "none"
 	if r.InstructionsBytes > 0 {
@@ -200,6 +205,9 @@ func probeFindings(u upstreams.Upstream, v Visit) []pages.ProbeFinding {
 			f.ActionText, f.ActionHref = "Show the adapter", v.path("runtimes", u.Slug, "setup")
 		case probe.StepAddress, probe.StepDNS, probe.StepConnect, probe.StepSuggestion, probe.StepDiscover, probe.StepInitialize:
 			f.ActionText, f.ActionHref = "Edit the runtime", v.path("runtimes", u.Slug, "edit")
+		}
+		if !mayWrite(v) {
+			f.ActionText, f.ActionHref = "", ""
 		}
 		out = append(out, f)
 	}

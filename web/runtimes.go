@@ -15,6 +15,7 @@ import (
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/upstreams"
+	"github.com/emcy/gateway/usage"
 	"github.com/emcy/gateway/web/forms"
 )
 
@@ -101,11 +102,32 @@ func (k *Console) runtime(c echo.Context, v Visit) error {
 		return err
 	}
 	view := pages.RuntimePage{
-		Shell: shell, Runtime: runtimeRef(u, shell.Workspace.Origin), Probe: probeReport(u.Report), ServerInfo: serverInfo(u),
+		Shell: shell, Runtime: runtimeRef(u, shell.Workspace.Origin), Probe: lastProbe(u.Report), ServerInfo: serverInfo(u),
 		Warnings: warnings(u, v), Headers: u.HeaderNames, Added: moment(u.CreatedAt), New: last[u.ID].IsZero(),
 	}
-	view.Tools, view.ToolsTokens = knownTools(list)
+	nameTools(&view, list, v)
+	if view.Requests, err = k.latestRequests(c.Request().Context(), v, u); err != nil {
+		return err
+	}
 	return k.page(c, http.StatusOK, pages.Runtime(view))
+}
+
+// latestRequests are the newest lines of the log that are about the runtime.
+func (k *Console) latestRequests(ctx context.Context, v Visit, u upstreams.Upstream) ([]pages.LogRow, error) {
+	const shown = 5
+	events, err := k.cfg.Usage.List(ctx, v.Handle, usage.Query{UpstreamID: u.ID, Limit: shown})
+	if err != nil {
+		return nil, err
+	}
+	n, err := k.names(ctx, v.Handle, nil, events)
+	if err != nil {
+		return nil, err
+	}
+	var out []pages.LogRow
+	for _, e := range events {
+		out = append(out, logRow(e, n, v))
+	}
+	return out, nil
 }
 
 // setup shows the worker secret for as long as the registry gives it out.

@@ -41,7 +41,7 @@ func TestAddingARuntime(t *testing.T) {
 		require.Contains(t, again.Text(), "shown already")
 
 		detail := mustOpen(t, p, "/acme/runtimes/todos")
-		for _, shown := range []string{"Ready", "https://acme.mcp.test/todos/mcp", "echo", "Says back what it was told.", "fake upstream 1.0.0", "X-Api-Key"} {
+		for _, shown := range []string{"Ready", "https://acme.mcp.test/todos/mcp", "echo", "It works: MCP ", "fake upstream 1.0.0", "No client has asked for anything yet.", "X-Api-Key"} {
 			require.Contains(t, detail.Text(), shown)
 		}
 		require.NotContains(t, string(detail.Body), "canary-header-value")
@@ -237,9 +237,20 @@ func TestTheLog(t *testing.T) {
 			require.Contains(t, detail.Text(), shown)
 		}
 		require.NotContains(t, string(detail.Body), "<b>Code</b>", "names of clients are text")
+		overview := mustOpen(t, p, "/acme/runtimes/todos").Text()
+		for _, shown := range []string{"tool-119", "tool-115", p.Email + " · Claude <b>Code</b>", "See all in the log"} {
+			require.Contains(t, overview, shown)
+		}
+		require.NotContains(t, overview, "tool-114", "the runtime's page names the latest five")
 		missing := b.send(t, p, "GET", "/acme/logs/evt_0000000000000000000000000z", nil, nil)
 		require.Equal(t, http.StatusNotFound, missing.status)
 		require.Contains(t, missing.body, "no such request in Workspace acme")
+		for path, says := range map[string]string{"/acme/nothing": "There is no such page in Workspace acme", "/acme/runtimes/todos/nothing": "There is no such page in Workspace acme", "/another/nothing": "There is no such page<"} {
+			lost := b.send(t, p, "GET", path, nil, nil)
+			require.Equal(t, http.StatusNotFound, lost.status)
+			require.Contains(t, lost.body, says)
+			require.Contains(t, lost.body, "Sign out", "a person who is signed in keeps the navigation")
+		}
 		require.Contains(t, string(mustOpen(t, p, "/acme/logs?live=1").Body), "Stop live tail")
 	})
 }

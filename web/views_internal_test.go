@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/upstreams"
@@ -93,26 +94,16 @@ func TestTheWayToTheFirstCall(t *testing.T) {
 
 func TestProbeReports(t *testing.T) {
 	t.Parallel()
-	require.Nil(t, probeReport(nil))
-	titles := func(p *pages.ProbeReport) (out []string) {
-		for _, s := range p.Steps {
-			out = append(out, s.Title+"/"+s.Tone)
-		}
-		return out
-	}
+	require.Nil(t, lastProbe(nil))
 	dead := &probe.Report{State: probe.StateError, ProbedAt: time.Unix(0, 0), Steps: []probe.Step{
 		{Name: probe.StepAddress, Status: probe.StatusOK},
 		{Name: probe.StepConnect, Status: probe.StatusFail, DurationMS: 12, Words: "connection refused", Next: "Start it."},
 	}}
-	view := probeReport(dead)
+	view := lastProbe(dead)
 	require.Equal(t, pages.Badge{Tone: pages.ToneFail, Text: "Not reachable"}, view.Outcome)
-	require.Equal(t, []string{
-		"Address/ok", "Connection (TCP)/fail", "Name (DNS)/neutral", "Certificate (TLS)/neutral", "Discover (2026-07-28)/neutral",
-		"Initialize (older clients)/neutral", "Tools/neutral", "Prompts/neutral", "Resources/neutral", "With the worker secret/neutral",
-		"With a wrong worker secret/neutral", "Without the worker secret/neutral", "Sign-in of its own/neutral", "Latency/neutral",
-	}, titles(view))
-	require.Equal(t, "Start it.", view.Steps[1].Next)
-	require.Equal(t, "12 ms", view.Steps[1].Took)
+	require.Equal(t, "It does not work: “Connection (TCP)” failed. connection refused", view.Text)
+	require.Equal(t, "Start it.", view.Next)
+	require.Empty(t, view.Remarks)
 
 	fine := &probe.Report{
 		State: probe.StateReady, Era: probe.EraLegacy, ProtocolVersion: "2025-11-25", ServerName: "Fast", ServerVersion: "1",
@@ -122,6 +113,7 @@ func TestProbeReports(t *testing.T) {
 			{Code: probe.WarnOpen, Words: "Anyone can call it."},
 			{Code: "a_code_of_tomorrow", Words: "New."},
 			{Code: probe.WarnHidden, Tool: "wipe", Words: "it hides text"},
+			{Code: probe.WarnHidden, Tool: "hide", Words: "it hides text"},
 			{Code: probe.WarnDescription, Tool: "a", Words: "none"},
 			{Code: probe.WarnDescription, Tool: "b", Words: "none"},
 			{Code: probe.WarnDescription, Tool: "c", Words: "none"},
@@ -129,17 +121,21 @@ func TestProbeReports(t *testing.T) {
 		},
 		SuggestedURL: "http://x/mcp",
 	}
-	require.Equal(t, pages.Badge{Tone: pages.ToneWarn, Text: "Works, with remarks"}, probeReport(fine).Outcome)
-	require.Equal(t, "Legacy · 2025-11-25", probeReport(fine).Era.Text)
-	v := Visit{Member: tenancy.Member{TenantSlug: "acme"}}
+	view = lastProbe(fine)
+	require.Equal(t, pages.Badge{Tone: pages.ToneWarn, Text: "Works, with remarks"}, view.Outcome)
+	require.Equal(t, "Legacy · 2025-11-25", view.Era.Text)
+	require.Equal(t, "8 remarks", view.Remarks)
+	v := Visit{Member: tenancy.Member{TenantSlug: "acme", Role: authz.Developer}}
 	shown := warnings(upstreams.Upstream{Slug: "todos", Report: fine, Rotating: true}, v)
-	require.Len(t, shown, 6)
+	require.Len(t, shown, 4, "what can wait stands on the probe's page only")
 	require.Equal(t, "/acme/runtimes/todos/setup", shown[1].ActionHref)
-	require.Equal(t, "Worth a look", shown[2].Title)
-	require.Equal(t, "wipe: It hides text.", shown[3].Text)
-	require.Equal(t, "/acme/runtimes/todos/tools", shown[3].ActionHref)
-	require.Equal(t, "a, b, c and 1 other: None.", shown[4].Text, "one remark for all tools that share it")
-	require.Equal(t, "/acme/runtimes/todos/edit", shown[5].ActionHref)
+	require.Equal(t, "wipe, hide: It hides text.", shown[2].Text, "one remark for all tools that share it")
+	require.Equal(t, "/acme/runtimes/todos/tools", shown[2].ActionHref)
+	require.Equal(t, "/acme/runtimes/todos/edit", shown[3].ActionHref)
+	v.Member.Role = authz.Viewer
+	for _, w := range warnings(upstreams.Upstream{Slug: "todos", Report: fine}, v) {
+		require.NotRegexp(t, "/(setup|edit)$", w.ActionHref, "a viewer is not led to a page that refuses them")
+	}
 
 	row := runtimeRow(upstreams.Upstream{Slug: "todos", State: upstreams.Ready, Report: fine}, "http://localhost:8081", time.Time{})
 	require.Equal(t, "6", row.Tools)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/upstreams"
@@ -80,30 +81,19 @@ func statusTone(s probe.Status) string {
 	return pages.ToneNeutral
 }
 
-// probeReport is the last probe, step by step. Steps that a failed probe did not
-// get to are shown as not reached.
-func probeReport(r *probe.Report) *pages.ProbeReport {
+// lastProbe is the last probe in short.
+func lastProbe(r *probe.Report) *pages.ProbeSummary {
 	if r == nil {
 		return nil
 	}
-	out := &pages.ProbeReport{At: moment(r.ProbedAt), Outcome: outcome(r), Era: era(r)}
-	var total int64
+	out := &pages.ProbeSummary{At: moment(r.ProbedAt), Outcome: outcome(r), Era: era(r), Text: probeWords(r)}
 	for _, s := range r.Steps {
-		total += s.DurationMS
-		step := pages.ProbeStep{Tone: statusTone(s.Status), Title: stepTitle(s.Name), Text: s.Words, Next: s.Next}
-		if s.DurationMS > 0 {
-			step.Took = took(time.Duration(s.DurationMS) * time.Millisecond)
+		if s.Status == probe.StatusFail && out.Next == "" {
+			out.Next = s.Next
 		}
-		out.Steps = append(out.Steps, step)
 	}
-	out.Took = took(time.Duration(total) * time.Millisecond)
-	if r.State == probe.StateReady {
-		return out
-	}
-	for _, name := range probe.Steps() {
-		if _, asked := r.Step(name); !asked && name != probe.StepSuggestion {
-			out.Steps = append(out.Steps, pages.ProbeStep{Tone: pages.ToneNeutral, Title: stepTitle(name), Text: "not reached"})
-		}
+	if n := remarks(r); n > 0 && r.State == probe.StateReady {
+		out.Remarks = count(int64(n), "remark")
 	}
 	return out
 }
@@ -203,6 +193,9 @@ var warningTitles = map[string]string{
 // infos are warnings that are worth knowing and need no act.
 var infos = []string{probe.WarnManyTools, probe.WarnNoTools, probe.WarnVersion, probe.WarnSlow, probe.WarnSessions}
 
+// urgent are the warnings that stand on the runtime's own page, too; the probe's page has all of them.
+var urgent = []string{probe.WarnOpen, probe.WarnWrongSecret, probe.WarnOwnAuth, probe.WarnCertificate, probe.WarnHidden, probe.WarnInstructions}
+
 func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
 	var out []pages.Warning
 	if u.Rotating {
@@ -214,39 +207,35 @@ func warnings(u upstreams.Upstream, v Visit) []pages.Warning {
 	if u.Report == nil {
 		return out
 	}
-	add := func(w probe.Warning, about string) {
-		title := warningTitles[w.Code]
-		if title == "" {
-			title = "Worth a look"
+	about := toolsWarned(u.Report)
+	for _, w := range u.Report.Warnings {
+		names, first := about[w.Code]
+		if !slices.Contains(urgent, w.Code) || w.Tool != "" && !first {
+			continue
 		}
-		view := pages.Warning{Tone: pages.ToneWarn, Title: title, Text: about + sentence(w.Words)}
-		if slices.Contains(infos, w.Code) {
-			view.Tone = pages.ToneInfo
-		}
-		if w.Code == probe.WarnOpen {
+		view := warningView(w, "")
+		switch {
+		case w.Tool != "":
+			delete(about, w.Code) // one remark for all tools that share it
+			view = warningView(w, someOf(names)+": ")
+			view.ActionText, view.ActionHref = "Look at the tools", v.path("runtimes", u.Slug, "tools")
+		case w.Code == probe.WarnOpen && mayWrite(v):
 			view.ActionText, view.ActionHref = "Show the adapter", v.path("runtimes", u.Slug, "setup")
 		}
 		out = append(out, view)
 	}
-	about := toolsWarned(u.Report)
-	for _, w := range u.Report.Warnings {
-		switch names := about[w.Code]; {
-		case w.Tool == "":
-			add(w, "")
-		case names != nil:
-			add(w, someOf(names)+": ")
-			out[len(out)-1].ActionText, out[len(out)-1].ActionHref = "Look at the tools", v.path("runtimes", u.Slug, "tools")
-			delete(about, w.Code) // one remark for all tools that share it
-		}
-	}
 	if s := u.Report.SuggestedURL; s != "" {
-		out = append(out, pages.Warning{
-			Tone: pages.ToneWarn, Title: "Another address answers", Text: "The probe also tried " + s + ", and a server answers there. If that is the one you mean, put it in.",
-			ActionText: "Edit the runtime", ActionHref: v.path("runtimes", u.Slug, "edit"),
-		})
+		view := pages.Warning{Tone: pages.ToneWarn, Title: "Another address answers", Text: "The probe also tried " + s + ", and a server answers there. If that is the one you mean, put it in."}
+		if mayWrite(v) {
+			view.ActionText, view.ActionHref = "Edit the runtime", v.path("runtimes", u.Slug, "edit")
+		}
+		out = append(out, view)
 	}
 	return out
 }
+
+// mayWrite says whether the person can follow a link to a form that changes a runtime.
+func mayWrite(v Visit) bool { return authz.Allow(v.Member.Role, authz.WriteUpstreams) }
 
 // toolsWarned are the names of the tools that a remark is about, by its code.
 func toolsWarned(r *probe.Report) map[string][]string {
@@ -268,20 +257,25 @@ func someOf(names []string) string {
 	return strings.Join(names[:shown], ", ") + " and " + count(int64(len(names)-shown), "other")
 }
 
-// knownTools are the tools of the snapshot for the runtime's own page.
-func knownTools(list upstreams.ToolList) (tools []pages.Tool, tokens string) {
-	sum := 0
-	for _, t := range list.Tools {
-		sum += tokensOf(t)
-		d := readDefinition(t.Definition)
-		tools = append(tools, pages.Tool{
-			Name: visible(t.Name), Title: visible(d.Title), Description: visible(d.Description), Tokens: approxTokens(tokensOf(t)), Hints: hintBadges(t.Hints),
-		})
+// namedTools is how many tools the runtime's own page names.
+const namedTools = 16
+
+// nameTools puts the tools of the snapshot on the runtime's own page.
+func nameTools(view *pages.RuntimePage, list upstreams.ToolList, v Visit) {
+	if len(list.Tools) == 0 {
+		return
 	}
-	if len(tools) == 0 {
-		return nil, ""
+	size := 0
+	for i, t := range list.Tools {
+		size += tokensOf(t)
+		if i < namedTools {
+			view.Tools = append(view.Tools, pages.ToolName{Name: visible(t.Name), Href: v.path("runtimes", list.Upstream.Slug, "tools", t.ID)})
+		}
 	}
-	return tools, "≈ " + grouped(int64(sum)) + " tokens"
+	view.ToolCount, view.ToolsTokens = grouped(int64(len(list.Tools))), "≈ "+grouped(int64(size))+" tokens"
+	if rest := len(list.Tools) - len(view.Tools); rest > 0 {
+		view.ToolsMore = "and " + grouped(int64(rest)) + " more"
+	}
 }
 
 // storedValues are a runtime's fields as the edit form opens with them.

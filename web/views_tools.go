@@ -46,6 +46,9 @@ func toolsPage(list upstreams.ToolList, query string, v Visit, now time.Time) pa
 	for _, t := range list.Tools {
 		size += tokensOf(t)
 		if row := toolRow(t, list.Upstream.Slug, v, now); matches(row, query) {
+			if n := len(probe.Judge(t.Definition)); n > 0 {
+				row.Remarks = count(int64(n), "remark")
+			}
 			out.Tools = append(out.Tools, row)
 		}
 	}
@@ -74,7 +77,7 @@ func listingProblem(list upstreams.ToolList, v Visit) *pages.Warning {
 		return nil
 	}
 	out := &pages.Warning{
-		Tone: pages.ToneFail, Title: "The last listing failed", ActionText: "Look at the probe", ActionHref: v.path("runtimes", list.Upstream.Slug),
+		Tone: pages.ToneFail, Title: "The last listing failed", ActionText: "Look at the probe", ActionHref: v.path("runtimes", list.Upstream.Slug, "probe"),
 	}
 	if r.State == probe.StateWaiting {
 		out.Tone, out.Title = pages.ToneWarn, "The runtime does not let the gateway list its tools"

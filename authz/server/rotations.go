@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"gorm.io/gorm/clause"
 
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/oplib"
@@ -178,7 +179,12 @@ func unused(tx *tenancy.Tx, batch []*rotation) (map[string]refreshRow, map[strin
 		hashes[i] = one.hash
 	}
 	var tokens []refreshRow
-	if err := tx.DB().Where("hash IN ? AND used_at IS NULL", padded(hashes)).Find(&tokens).Error; err != nil {
+	query := tx.DB()
+	if tx.Postgres() {
+		// A row that another transaction holds must not hold up everybody: it is left to rotate.
+		query = query.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
+	}
+	if err := query.Where("hash IN ? AND used_at IS NULL", padded(hashes)).Find(&tokens).Error; err != nil {
 		return nil, nil, fmt.Errorf("read refresh tokens: %w", err)
 	}
 	byHash, byID := map[string]refreshRow{}, map[string]familyRow{}

@@ -4,10 +4,12 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -114,5 +116,43 @@ func TestRefreshesBehindAFault(t *testing.T) {
 			require.Equal(b.t, 200, one.status, one.body)
 		}
 		require.Zero(b.t, server.Gathered(b.server))
+	})
+}
+
+// TestALockedTokenHoldsUpNobodyElse: another process may hold a token's row for as
+// long as it likes.
+func TestALockedTokenHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, tn *tenant) {
+		if b.env.URL == "" {
+			return // SQLite has one writer, which nobody can hold for longer than its own transaction
+		}
+		br := tn.browser()
+		a := tn.app()
+		held := a.tokens(br)
+		others := []tokens{a.tokens(br), a.tokens(br), a.tokens(br)}
+		pool, _ := b.env.DB.Native()
+		holder, err := pool.Begin(b.t.Context())
+		require.NoError(b.t, err)
+		_, err = holder.Exec(b.t.Context(), "select 1 from refresh_tokens where hash = $1 for update", ids.Hash(held.Refresh))
+		require.NoError(b.t, err)
+
+		waiting := make(chan tokens, 1)
+		go func() { waiting <- a.refresh(held.Refresh) }()
+		served := make(chan tokens, len(others))
+		for _, one := range others {
+			go func() { served <- a.refresh(one.Refresh) }()
+		}
+		for range others {
+			select {
+			case got := <-served:
+				require.Equal(b.t, 200, got.status, got.body)
+			case <-time.After(8 * time.Second): // below the end of a shared transaction
+				require.FailNow(b.t, "a refresh waits for somebody else's row")
+			}
+		}
+		require.Empty(b.t, waiting, "whose row is held waits")
+		require.NoError(b.t, holder.Rollback(b.t.Context()))
+		require.Equal(b.t, 200, (<-waiting).status)
 	})
 }

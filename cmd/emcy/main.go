@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -41,7 +42,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	var act func(context.Context, config, io.Writer, io.Writer) error
 	switch command {
 	case "serve":
-		collectLater(environ)
+		held := ballast(environ)
+		defer runtime.KeepAlive(held)
 		act = serve
 	case "migrate":
 		act = migrate

@@ -9,14 +9,13 @@ import "strings"
 // GOGC would not.
 const ballastSize = 64 << 20
 
-var ballast []byte
-
-// collectLater leaves the collector alone where the operator has set it.
-func collectLater(environ []string) {
+// ballast is to be kept alive while the process serves. There is none where the
+// operator has set the collector.
+func ballast(environ []string) []byte {
 	for _, kv := range environ {
 		if name, _, _ := strings.Cut(kv, "="); name == "GOGC" || name == "GOMEMLIMIT" {
-			return
+			return nil
 		}
 	}
-	ballast = make([]byte, ballastSize)
+	return make([]byte, ballastSize)
 }

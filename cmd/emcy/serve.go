@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/emcy/gateway/authz/server"
@@ -35,7 +36,13 @@ import (
 )
 
 // drain is how long a stopping process lets requests and jobs finish.
-const drain = 15 * time.Second
+const (
+	drain = 15 * time.Second
+	// edgeDrain leaves of it what storing the last events needs.
+	edgeDrain = 10 * time.Second
+	// lastWords is how long requests that were cut off may take to be recorded.
+	lastWords = 2 * time.Second
+)
 
 // openDatabase opens the data folder, the key and the database, and migrates.
 func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (*tenancy.DB, error) {
@@ -208,14 +215,39 @@ func (g *gateway) startEdge(ctx context.Context, listener net.Listener, client *
 	p.sync(ctx)
 	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go p.follow(following, func() <-chan struct{} { return after(following, portRetry) })
-	g.onStop(func(ctx context.Context) error { cancel(); front.Stop(); return p.server.Shutdown(ctx) })
+	servers := []*http.Server{p.server}
 	if listener != nil {
 		s := edge.NewServer(front.Handler(g.cfg.EdgeScheme), g.log)
 		go func() { _ = s.Serve(listener) }() // it ends with the server's shutdown
-		g.onStop(func(ctx context.Context) error { front.Stop(); return s.Shutdown(ctx) })
+		servers = append(servers, s)
 	}
+	g.onStop(func(ctx context.Context) error {
+		cancel()
+		front.Stop()
+		return g.stopEdge(ctx, front, servers)
+	})
 	g.warnOfUnserved(ctx, store.Load())
 	return nil
+}
+
+// stopEdge lets requests finish as long as ctx allows. Those that do not are cut off,
+// and waited for: their events have to reach the recorder, which stops after the edge.
+func (g *gateway) stopEdge(ctx context.Context, front *edge.Front, servers []*http.Server) error {
+	patient, end := context.WithTimeout(ctx, edgeDrain)
+	defer end()
+	var stopping sync.WaitGroup
+	for _, s := range servers {
+		stopping.Go(func() {
+			if s.Shutdown(patient) != nil {
+				g.log.WarnContext(ctx, "requests are cut off: they did not end in time")
+				_ = s.Close() // its connections are what is to end
+			}
+		})
+	}
+	stopping.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	return front.Wait(ctx)
 }
 
 // portRetry is how often an occupied workspace port is tried again.

@@ -1,8 +1,10 @@
 package feed
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -377,5 +379,48 @@ func TestApplyRemembersWhatFailed(t *testing.T) {
 		require.NoError(t, b.feed.apply(t.Context(), nil, false))
 		require.Empty(t, b.feed.missed)
 		require.NoError(t, b.feed.apply(t.Context(), []tenancy.Topic{tenancy.ConfigTopic("tnt_gone"), tenancy.EventsTopic(a.Tenant())}, false), "a tenant that is gone is taken out")
+	})
+}
+
+// TestAGenerationIsOneConfiguration: whoever reads the same number reads the same
+// rows, also while they are being changed.
+func TestAGenerationIsOneConfiguration(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		a := b.tenant(t, "alpha")
+		b.runtime(t, a, "files")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var mu sync.Mutex
+		names := map[uint64]map[string]bool{}
+		var loading sync.WaitGroup
+		for range 3 {
+			loading.Go(func() {
+				for ctx.Err() == nil {
+					loaded, err := b.feed.load(ctx, a)
+					if err != nil {
+						return // the end of the test
+					}
+					mu.Lock()
+					if names[loaded.Generation] == nil {
+						names[loaded.Generation] = map[string]bool{}
+					}
+					names[loaded.Generation][loaded.Edges["files"].Name] = true
+					mu.Unlock()
+				}
+			})
+		}
+		for i := range 60 {
+			u, err := b.registry.Get(t.Context(), a, "files")
+			require.NoError(t, err)
+			_, _, err = b.registry.Update(t.Context(), a, "files", upstreams.Input{Name: fmt.Sprintf("Name %d", i), Slug: "files", URL: u.URL}, u.Version)
+			require.NoError(t, err)
+		}
+		cancel()
+		loading.Wait()
+		require.Greater(t, len(names), 3)
+		for generation, seen := range names {
+			require.Lenf(t, seen, 1, "generation %d", generation)
+		}
 	})
 }

@@ -36,18 +36,17 @@ func Bearer(h http.Header) (string, error) {
 		return "", ErrMalformed
 	}
 	for i := range len(token) {
-		if !tokenByte(token[i]) {
+		if !tokenBytes[token[i]] {
 			return "", ErrMalformed
 		}
 	}
 	return token, nil
 }
 
-// tokenByte is b64token of RFC 6750, section 2.1.
-func tokenByte(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
+// tokenBytes is b64token of RFC 6750, section 2.1.
+var tokenBytes = func() (in [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=") {
+		in[c] = true
 	}
-	return strings.IndexByte("-._~+/=", c) >= 0
-}
+	return in
+}()

@@ -86,7 +86,7 @@ func (w *wire) Read(p []byte) (int, error) {
 func (w *wire) exchange(req *http.Request, maxHeader int64) (*http.Response, error) {
 	w.sending = nil
 	if req.Body == nil || req.ContentLength >= 0 && req.ContentLength <= inlineBody {
-		if err := w.send(req); err != nil {
+		if err := w.sendInline(req); err != nil {
 			return nil, err
 		}
 	} else {
@@ -102,6 +102,29 @@ func (w *wire) exchange(req *http.Request, maxHeader int64) (*http.Response, err
 		}
 	}
 	return resp, err
+}
+
+// sendInline writes a request with a short body, or none.
+func (w *wire) sendInline(req *http.Request) error {
+	kept, ok := heads.Get().(*[]byte)
+	if !ok {
+		panic("outbound: foreign value in a buffer pool")
+	}
+	b, taken, err := appendRequest((*kept)[:0], req)
+	if taken && err == nil {
+		_, err = w.conn.Write(b)
+	}
+	if cap(b) <= largestHead {
+		*kept = b
+		heads.Put(kept)
+	}
+	if !taken {
+		return w.send(req)
+	}
+	if req.Body != nil {
+		_ = req.Body.Close() // it was read to its end
+	}
+	return err
 }
 
 func (w *wire) send(req *http.Request) error {
@@ -124,6 +147,9 @@ func (w *wire) sendAside(req *http.Request) {
 	if err != nil {
 		// The peer may have answered before it refused the rest.
 		_ = w.conn.SetReadDeadline(time.Now().Add(lateAnswer)) // a closed one waits for nothing
+		if req.Context().Err() != nil {
+			w.interrupt() // which the deadline has just undone, or it was why the writing failed
+		}
 	}
 	w.sending <- err
 }

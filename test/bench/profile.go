@@ -15,8 +15,7 @@ import (
 // profiled is how long the edge is looked at.
 const profiled = 15 * time.Second
 
-// profile writes a processor profile of the edge under load, for the compiler: go
-// build takes cmd/emcy/default.pgo by itself.
+// profile writes a processor profile of the edge under load, for go build -pgo.
 func (b *bench) profile(ctx context.Context, path string) (err error) {
 	upstream, err := startRole(ctx, "upstream")
 	if err != nil {

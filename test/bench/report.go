@@ -114,7 +114,7 @@ func (r *report) write(ctx context.Context, path, command string, rounds int, wi
 	}
 	b.WriteString("\n" + tablesEnd)
 	b.Write(after)
-	return os.WriteFile(path, b.Bytes(), 0o600) //nolint:gosec // a path of this repository
+	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a page of this repository
 }
 
 func commit(ctx context.Context) string {

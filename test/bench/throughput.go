@@ -196,31 +196,41 @@ func (b *bench) tellThroughput(conns int, direct, bare, gateway *measured) {
 	b.report.figure(what("p99 us: direct, bare proxy, gateway"), "%.0f, %.0f, %.0f", median(direct.p99), median(bare.p99), median(gateway.p99))
 }
 
-// freshTokens has every request come with a token that was never seen before.
+// freshTokens has every request come with a token that was never seen before, of a
+// caller who has asked before, or of another one each time.
 func (b *bench) freshTokens(ctx context.Context, f *field) error {
 	for _, conns := range []int{16, 64} {
-		list := &tokens{}
-		gateway := f.gateway(pathJSON)
-		gateway.script = func(int) load.Script { return fresh{f.site.host, pathJSON, list} }
-		gateway.prepare = func(ctx context.Context, d time.Duration) error {
-			const most = 20_000 // requests in a second, with a check of a signature each
-			need := int(most*d.Seconds()) + conns - list.left()
-			if need <= 0 {
-				return nil
-			}
-			more, err := f.signer.sign(ctx, f.token(pathJSON), need)
-			list.list = append(list.list, more...)
-			return err
-		}
-		found, err := b.compare(ctx, conns, f.bare(pathJSON), gateway)
+		found, err := b.compare(ctx, conns, f.bare(pathJSON), f.fresh(conns, false), f.fresh(conns, true))
 		if err != nil {
 			return err
 		}
+		bare, known, strangers := found[0], found[1], found[2]
 		b.report.atLeast(fmt.Sprintf("first request with a new token, requests/s to the bare proxy's, %d connections", conns),
-			median(ratios(found[1].perSecond, found[0].perSecond)), 0.45, "%.2f")
-		b.report.figure(fmt.Sprintf("CPU us a request with a new token: bare proxy, gateway, %d connections", conns), "%.0f, %.0f", found[0].cpuPerRequest(), found[1].cpuPerRequest())
+			median(ratios(known.perSecond, bare.perSecond)), 0.45, "%.2f")
+		b.report.figure(fmt.Sprintf("the same, each of a caller who was never seen, %d connections", conns), "%.2f", median(ratios(strangers.perSecond, bare.perSecond)))
+		b.report.figure(fmt.Sprintf("CPU us a request: bare proxy, new token, new caller, %d connections", conns), "%.0f, %.0f, %.0f",
+			bare.cpuPerRequest(), known.cpuPerRequest(), strangers.cpuPerRequest())
 	}
 	return nil
+}
+
+// fresh is the gateway, asked with a new token each time. They are signed between
+// the turns.
+func (f *field) fresh(conns int, strangers bool) target {
+	list := &tokens{}
+	t := f.gateway(pathJSON)
+	t.script = func(int) load.Script { return fresh{f.site.host, pathJSON, list} }
+	t.prepare = func(ctx context.Context, d time.Duration) error {
+		const most = 20_000 // requests in a second, with a check of a signature each
+		need := int(most*d.Seconds()) + conns - list.left()
+		if need <= 0 {
+			return nil
+		}
+		more, err := f.signer.sign(ctx, f.token(pathJSON), need, strangers)
+		list.list = append(list.list, more...)
+		return err
+	}
+	return t
 }
 
 // eventStreams has the answers come as event streams.

@@ -57,8 +57,9 @@ func readSigner(ctx context.Context, dataDir string) (_ *tokenSigner, err error)
 	return &tokenSigner{signer}, err
 }
 
-// sign makes new tokens with the claims of one that the gateway issued.
-func (s *tokenSigner) sign(ctx context.Context, like string, n int) ([]string, error) {
+// sign makes new tokens with the claims of one that the gateway issued; for
+// strangers each has a subject of its own.
+func (s *tokenSigner) sign(ctx context.Context, like string, n int, strangers bool) ([]string, error) {
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(like, ".")[1])
 	if err != nil {
 		return nil, fmt.Errorf("read token: %w", err)
@@ -78,6 +79,9 @@ func (s *tokenSigner) sign(ctx context.Context, like string, n int) ([]string, e
 			}
 			for i := w; i < n && failed[w] == nil && ctx.Err() == nil; i += workers {
 				claims["jti"] = ids.New("at")
+				if strangers {
+					claims["sub"] = ids.New("acc")
+				}
 				out[i], failed[w] = jwt.Signed(s.signer).Claims(claims).Serialize()
 			}
 		})

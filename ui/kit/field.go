@@ -98,7 +98,15 @@ func (f FieldSpec) autocomplete() string {
 	return f.Autocomplete
 }
 
-func (f FieldSpec) describedBy() string { return describedBy(f.id(), f.Hint, f.Error) }
+func (f FieldSpec) describedBy() string { return describedBy(f.id(), f.hint(), f.Error) }
+
+// hint gives way to the error, which says the same with more weight.
+func (f FieldSpec) hint() string {
+	if f.Error != "" {
+		return ""
+	}
+	return f.Hint
+}
 
 // inputClass gives addresses and identifiers the mono font.
 func (f FieldSpec) inputClass() string {

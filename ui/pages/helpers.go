@@ -71,13 +71,16 @@ func accountName(a Account) string {
 	return cmp.Or(a.Name, a.Email)
 }
 
+// fieldLabels are the labels of the fields whose messages do not name them.
+var fieldLabels = map[string]string{"name": "Name", "slug": "Slug", "url": "Runtime URL"}
+
 // messages lists a form's errors in the order of its fields; what has no field of its own comes last.
 func messages(errors FieldErrors, order ...string) []kit.FieldMessage {
 	found := make([]kit.FieldMessage, 0, len(errors))
 	for _, name := range slices.SortedFunc(keys(errors), func(a, b string) int {
 		return cmp.Or(cmp.Compare(rank(a, order), rank(b, order)), cmp.Compare(a, b))
 	}) {
-		found = append(found, kit.FieldMessage{FieldID: kit.FieldID(name), Text: errors[name]})
+		found = append(found, kit.FieldMessage{FieldID: kit.FieldID(name), Label: fieldLabels[name], Text: errors[name]})
 	}
 	return found
 }
@@ -154,6 +157,15 @@ func originParts(pattern string) (before, after string, hasSlug bool) {
 	return strings.Cut(pattern, "{tenant}")
 }
 
+// somePort writes "port" where the origin has one: which one a workspace gets is not settled before it is made.
+func somePort(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil || u.Port() == "" {
+		return origin
+	}
+	return strings.TrimSuffix(origin, u.Port()) + "port"
+}
+
 // long says whether a description is folded.
 func long(text string) bool {
 	const folded = 160
@@ -187,6 +199,17 @@ func (p LogsPage) liveSelf() string {
 
 func requestName(row LogRow) string {
 	return cmp.Or(row.Tool, row.Method, "Request")
+}
+
+// asker is who sent a request, with which client.
+func asker(row LogRow) string {
+	switch {
+	case row.User != "" && row.Client != "":
+		return row.User + " · " + row.Client
+	case row.User != "" || row.Client != "":
+		return row.User + row.Client
+	}
+	return "nobody signed in"
 }
 
 // waterfall gives the parts of a request's time their colours: ours and the runtime's.

@@ -303,20 +303,24 @@ type RuntimePage struct {
 	Runtime RuntimeRef
 	// New says that no client has called yet: the page is then a step on the way there.
 	New bool
-	// Probe is the last probe; nil when there was none.
-	Probe *ProbeReport
+	// Probe is the last probe in short; nil when there was none.
+	Probe *ProbeSummary
 	// ServerInfo is what the runtime says about itself, as pairs; may be empty.
 	ServerInfo []Pair
-	// Tools are the runtime's tools as of the last probe that listed them.
-	Tools []Tool
+	// ToolCount is how many tools are known, such as "14"; empty for none.
+	ToolCount string
 	// ToolsTokens is the sum of the tools' definitions, such as "≈ 4,210 tokens"; may be empty.
 	ToolsTokens string
-	// Warnings are things to look at, each in a sentence or two.
+	// Tools are the first of them.
+	Tools []ToolName
+	// ToolsMore says how many are not named, such as "3 more"; empty for none.
+	ToolsMore string
+	// Requests are the latest ones, newest first.
+	Requests []LogRow
+	// Warnings are what cannot wait until somebody reads the probe.
 	Warnings []Warning
 	// Headers are the names of the static headers sent to the runtime.
 	Headers []string
-	// SecretAge says when the worker secret was made; zero when unknown.
-	SecretAge Moment
 	// Added is when the runtime was added.
 	Added Moment
 }
@@ -345,46 +349,28 @@ type Warning struct {
 	ActionHref string
 }
 
-// ProbeReport is what a probe found, step by step.
-type ProbeReport struct {
+// ProbeSummary is what a probe found, in short; the probe's own page has the rest.
+type ProbeSummary struct {
 	// At is when it ran.
 	At Moment
-	// Took is how long it took, such as "84 ms".
-	Took string
-	// Outcome is the whole report in a badge, such as {ToneOK, "Reachable"}.
+	// Outcome is the whole report in a badge, such as {ToneOK, "Works"}.
 	Outcome Badge
 	// Era is the protocol era in words: "Modern · 2026-07-28" or "Legacy · 2025-11-25"; zero when unknown.
 	Era Badge
-	// Steps are the steps in order.
-	Steps []ProbeStep
-}
-
-// ProbeStep is one line of a probe report.
-type ProbeStep struct {
-	// Tone is ToneOK, ToneWarn, ToneFail, or ToneNeutral for a step that was not reached.
-	Tone string
-	// Title is the step, such as "Connect" or "List tools".
-	Title string
-	// Text is the finding, such as "14 tools on 1 page".
+	// Text is the report in a sentence or two.
 	Text string
-	// Next is what to do about it; empty when nothing is to be done.
+	// Next is what to do about a failure; empty when nothing is to be done.
 	Next string
-	// Took is the time, such as "12 ms"; may be empty.
-	Took string
+	// Remarks says how many there are, such as "3 remarks"; empty for none.
+	Remarks string
 }
 
-// Tool is a tool of a runtime.
-type Tool struct {
-	// Name is the tool's name.
+// ToolName is a tool that is only named.
+type ToolName struct {
+	// Name is the tool's name with what is hidden in it made visible.
 	Name string
-	// Title is its display title; may be empty.
-	Title string
-	// Description is its description, whole; the page clamps it.
-	Description string
-	// Tokens is the size of its definition, such as "~120".
-	Tokens string
-	// Hints are its annotations in words, such as "read-only", "destructive".
-	Hints []Badge
+	// Href is the tool's page.
+	Href string
 }
 
 // RuntimeRemovePage is GET and POST /{workspace}/runtimes/{runtime}/remove.

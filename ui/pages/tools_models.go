@@ -38,6 +38,8 @@ type ToolRow struct {
 	Description string
 	// Hints are the runtime's own words about it.
 	Hints []Badge
+	// Remarks says how many there are on its definition, such as "2 remarks"; empty for none.
+	Remarks string
 	// Tokens is the size of its definition, such as "~120".
 	Tokens string
 	// Change is what happened to it lately; its zero value for nothing.

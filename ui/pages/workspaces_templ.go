@@ -296,7 +296,7 @@ func WorkspaceNew(p WorkspaceNewPage) templ.Component {
 				return nil
 			})
 			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{
-				Title: "Create a workspace", Sub: "Your runtimes are reached under its address. Clients sign in there, so it can't be changed lightly later.",
+				Title: "Create a workspace", Sub: "Your runtimes are reached under its address. Clients store it, so choose one that can stay.",
 			}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -528,9 +528,9 @@ func originPreview(p WorkspaceNewPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var21 string
-			templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(before)
+			templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(somePort(before))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/workspaces.templ`, Line: 103, Col: 38}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/workspaces.templ`, Line: 103, Col: 48}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 			if templ_7745c5c3_Err != nil {

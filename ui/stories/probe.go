@@ -65,7 +65,7 @@ func secureAnswers(say Text) []pages.ProbeLine {
 
 func probeFacts(values ...string) []pages.Pair {
 	facts := []pages.Pair{
-		{Term: "Server"}, {Term: "Capabilities"}, {Term: "Tools, prompts, resources"}, {Term: "Sessions"}, {Term: "Instructions"}, {Term: "Median latency"},
+		{Term: "Server"}, {Term: "Capabilities"}, {Term: "Offers"}, {Term: "Sessions"}, {Term: "Instructions"}, {Term: "Median latency"},
 	}
 	for i, value := range values {
 		facts[i].Value = value
@@ -95,7 +95,7 @@ func probeOK(say Text) pages.ProbeLiveView {
 	return pages.ProbeLiveView{
 		State: pages.ProbeDone, Outcome: pages.Badge{Tone: pages.ToneOK, Text: "Works"}, Summary: "It works: MCP 2026-07-28, 2 tools, answers in 52 ms.",
 		At: at("20:49:02"), Took: "673 ms", Lines: probeLines("", lines...), Era: pages.Badge{Tone: pages.ToneInfo, Text: "Modern · 2026-07-28"},
-		Facts:     probeFacts(say("FastMCP example 1.0.0"), "prompts, tools", "2, 3, 0", "none", "1.2 kB", "52 ms"),
+		Facts:     probeFacts(say("FastMCP example 1.0.0"), "prompts, tools", "2 tools, 3 prompts, 0 resources", "none", "1.2 kB", "52 ms"),
 		ToolCount: "2", ToolsTokens: "≈ 498 tokens", Tools: probeToolRows(say)[:2],
 	}
 }

@@ -171,7 +171,7 @@ func console(nonce string, say Text) []Story {
 		{Name: "console/setup-gone", Component: pages.RuntimeSetup(pages.RuntimeSetupPage{Shell: runtimes, Runtime: todos(say), Adapters: pages.Adapters()})},
 		{Name: "console/runtime", Component: pages.Runtime(readyRuntime(flashed, say))},
 		{Name: "console/runtime-error", Component: pages.Runtime(pages.RuntimePage{
-			Shell: runtimes, Runtime: down, Probe: failedProbe(say), Added: at("20:41:07"), SecretAge: at("20:41:07"),
+			Shell: runtimes, Runtime: down, Probe: failedProbe(say), Added: at("20:41:07"),
 		})},
 		{Name: "console/runtime-unprobed", Component: pages.Runtime(pages.RuntimePage{
 			Shell: runtimes,
@@ -262,16 +262,11 @@ func runtimeRows(say Text) []pages.RuntimeRow {
 
 func readyRuntime(s pages.Shell, say Text) pages.RuntimePage {
 	return pages.RuntimePage{
-		Shell: s, Runtime: todos(say), Added: at("20:41:07"), SecretAge: at("20:41:07"), Headers: []string{say("X-API-Key")},
-		Probe: &pages.ProbeReport{
-			At: at("20:49:02"), Took: "84 ms", Outcome: pages.Badge{Tone: pages.ToneWarn, Text: "Works, with remarks"},
-			Era: pages.Badge{Tone: pages.ToneInfo, Text: "Modern · 2026-07-28"},
-			Steps: []pages.ProbeStep{
-				{Tone: pages.ToneOK, Title: "Connect", Text: say("127.0.0.1:9001"), Took: "2 ms"},
-				{Tone: pages.ToneOK, Title: "Discover", Text: "server/discover answered with revision 2026-07-28", Took: "31 ms"},
-				{Tone: pages.ToneOK, Title: "List tools", Text: "4 tools on 1 page", Took: "18 ms"},
-				{Tone: pages.ToneWarn, Title: "Without the secret", Text: "answered 200", Next: say("Add the adapter, so that nobody gets past the gateway."), Took: "12 ms"},
-			},
+		Shell: s, Runtime: todos(say), Added: at("20:41:07"), Headers: []string{say("X-API-Key")},
+		Probe: &pages.ProbeSummary{
+			At: at("20:49:02"), Outcome: pages.Badge{Tone: pages.ToneWarn, Text: "Works, with remarks"},
+			Era:  pages.Badge{Tone: pages.ToneInfo, Text: "Modern · 2026-07-28"},
+			Text: say("It works: MCP 2026-07-28, 14 tools, answers in 18 ms."), Remarks: "3 remarks",
 		},
 		ServerInfo: []pages.Pair{{Term: "Server", Value: say("FastMCP example 1.0.0")}, {Term: "Capabilities", Value: "tools, logging"}},
 		Warnings: []pages.Warning{{
@@ -279,25 +274,22 @@ func readyRuntime(s pages.Shell, say Text) pages.RuntimePage {
 			Text:       "Anyone who finds its address can call it, past sign-in and past this log. Two lines close it.",
 			ActionText: "Show the adapter", ActionHref: "/acme/runtimes/todos/setup",
 		}},
-		ToolsTokens: "≈ 1,240 tokens",
-		Tools: []pages.Tool{
-			{Name: "add", Title: say("Add"), Description: say("Adds two numbers."), Tokens: "~86", Hints: []pages.Badge{{Tone: pages.ToneNeutral, Text: "read-only"}}},
-			{Name: say("search_customers"), Title: "Search customers", Description: "Finds customers by name, e-mail address or external id and returns at most fifty of them, newest first. Use the cursor in the answer to go on. Archived customers are left out unless asked for, and their e-mail addresses are masked.", Tokens: "~412", Hints: []pages.Badge{{Tone: pages.ToneNeutral, Text: "read-only"}, {Tone: pages.ToneNeutral, Text: "open world"}}},
-			{Name: "delete_customer", Description: "Deletes a customer for good.", Tokens: "~140", Hints: []pages.Badge{{Tone: pages.ToneFail, Text: "destructive"}}},
-			{Name: "slow_count", Tokens: "~98"},
+		ToolCount: "14", ToolsTokens: "≈ 1,240 tokens", ToolsMore: "and 10 more",
+		Tools: []pages.ToolName{
+			{Name: "add", Href: "/acme/runtimes/todos/tools/tool_1"},
+			{Name: say("search_customers"), Href: "/acme/runtimes/todos/tools/tool_2"},
+			{Name: "delete_customer", Href: "/acme/runtimes/todos/tools/tool_3"},
+			{Name: "slow_count", Href: "/acme/runtimes/todos/tools/tool_4"},
 		},
+		Requests: logRows(say)[:5],
 	}
 }
 
-func failedProbe(say Text) *pages.ProbeReport {
-	return &pages.ProbeReport{
-		At: at("20:49:02"), Took: "1.2 s", Outcome: pages.Badge{Tone: pages.ToneFail, Text: "Not reachable"},
-		Steps: []pages.ProbeStep{
-			{Tone: pages.ToneOK, Title: "Resolve", Text: say("127.0.0.1"), Took: "1 ms"},
-			{Tone: pages.ToneFail, Title: "Connect", Text: say("connection refused at 127.0.0.1:9001"), Next: "Start the runtime, or correct its port, then probe again.", Took: "1.2 s"},
-			{Tone: pages.ToneNeutral, Title: "Discover", Text: "not reached"},
-			{Tone: pages.ToneNeutral, Title: "List tools", Text: "not reached"},
-		},
+func failedProbe(say Text) *pages.ProbeSummary {
+	return &pages.ProbeSummary{
+		At: at("20:49:02"), Outcome: pages.Badge{Tone: pages.ToneFail, Text: "Not reachable"},
+		Text: say("It does not work: “Connection (TCP)” failed. The connection is refused at 127.0.0.1:9001."),
+		Next: "Start the runtime, or correct its port, then probe again.",
 	}
 }
 

@@ -279,6 +279,7 @@ func (r *run) checkTools(ctx context.Context, e *endpoint) bool {
 		return false
 	}
 	judgeTools(r.report, r.clean, l.tools)
+	r.report.Listing.Partial = l.cut != "" && !l.whole
 	if l.cut != "" {
 		r.report.warn(WarnToolsCut, "the list of tools is cut: "+l.cut)
 		r.step(StepTools, StatusWarn, l.took, "The first "+plural(len(r.report.Tools), "tool")+" of a list that is cut: "+l.cut+".",

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,6 +34,37 @@ type listing struct {
 	tools  []jsontext.Value
 	took   time.Duration
 	cut    string // why the list is not complete, "" when it is
+	whole  bool   // it was read to its end before it was cut, so that what is left does not depend on its order
+}
+
+// firstByName keeps MaxTools of a longer list, the same ones in whatever order they
+// came: first those that have a name.
+func firstByName(tools []jsontext.Value) []jsontext.Value {
+	type named struct {
+		name string
+		tool jsontext.Value
+	}
+	sorted := make([]named, len(tools))
+	for i, tool := range tools {
+		sorted[i].tool = tool
+		var def struct {
+			Name string `json:"name"`
+		}
+		if json.Unmarshal(tool, &def) == nil {
+			sorted[i].name = def.Name
+		}
+	}
+	slices.SortStableFunc(sorted, func(a, b named) int {
+		if (a.name == "") != (b.name == "") {
+			return cmp.Compare(b.name, a.name) // no name comes last
+		}
+		return cmp.Compare(a.name, b.name)
+	})
+	kept := make([]jsontext.Value, MaxTools)
+	for i := range kept {
+		kept[i] = sorted[i].tool
+	}
+	return kept
 }
 
 func (e *endpoint) listTools(ctx context.Context) *listing {
@@ -72,10 +104,12 @@ func (e *endpoint) listTools(ctx context.Context) *listing {
 		case size > MaxListBytes:
 			l.shorten()
 			l.cut = "it is larger than 1 MB"
-		case len(l.tools) > MaxTools:
-			l.tools = l.tools[:MaxTools]
-			l.cut = fmt.Sprintf("it has more than %d tools", MaxTools)
 		case cursor == "":
+			if len(l.tools) > MaxTools {
+				l.tools = firstByName(l.tools)
+				l.cut = fmt.Sprintf("it has more than %d tools", MaxTools)
+				l.whole = true
+			}
 			return l
 		case seen[cursor]:
 			l.cut = "its pages go round in a circle (a cursor comes back)"
@@ -103,7 +137,11 @@ func (l *listing) shorten() {
 }
 
 // Listing is what a runtime lists: one definition per name.
-type Listing struct{ Definitions []Definition }
+type Listing struct {
+	Definitions []Definition
+	// Partial says that the runtime has more than could be read: what is not here need not be gone.
+	Partial bool
+}
 
 // Definition is a tool as the runtime sent it, in one form of its own: white space, the order of members
 // and the escapes of strings do not matter, every other byte does.

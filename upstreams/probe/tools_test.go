@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,24 @@ func TestListsAreCut(t *testing.T) {
 		require.Contains(t, codes(r.Warnings), WarnToolsCut)
 		require.Contains(t, codes(r.Warnings), WarnManyTools)
 		requireStep(t, r, StepTools, StatusWarn, "more than 500 tools")
+	})
+	t.Run("too many in any order", func(t *testing.T) {
+		t.Parallel()
+		var all []string
+		for i := range MaxTools + 1 {
+			all = append(all, tool(i))
+		}
+		list := func(tools []string) *Listing {
+			r := probeURL(t, newFake(t, modern(`{"tools":[`+strings.Join(tools, ",")+`]}`)).URL)
+			require.Len(t, r.Listing.Definitions, MaxTools)
+			require.False(t, r.Listing.Partial)
+			return r.Listing
+		}
+		backwards := slices.Clone(all)
+		slices.Reverse(backwards)
+		nameless := append(slices.Repeat([]string{"{}"}, MaxTools), all...)
+		require.ElementsMatch(t, list(all).Definitions, list(backwards).Definitions)
+		require.ElementsMatch(t, list(all).Definitions, list(nameless).Definitions, "what has no name takes nobody's place")
 	})
 	t.Run("more than a megabyte", func(t *testing.T) {
 		t.Parallel()

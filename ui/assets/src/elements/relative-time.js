@@ -20,7 +20,7 @@ class RelativeTime extends HTMLElement {
     this.timer = setInterval(() => this.update(), 10000);
     // A morph rewrites the text inside with the server's absolute time.
     this.observer = new MutationObserver(() => this.update());
-    this.observer.observe(this, { attributes: true, childList: true, subtree: true, attributeFilter: ["datetime"] });
+    this.observer.observe(this, { attributes: true, childList: true, characterData: true, subtree: true, attributeFilter: ["datetime"] });
   }
 
   disconnectedCallback() {
