@@ -27,6 +27,11 @@ func (k *Console) workspaces(c echo.Context, p Person) error {
 		if shell.Workspaces[i].Origin, err = k.edgeOrigin(c.Request().Context(), h); err != nil {
 			return err
 		}
+		runtimes, err := k.runtimeNames(c.Request().Context(), h)
+		if err != nil {
+			return err
+		}
+		shell.Workspaces[i].Runtimes = count(int64(len(runtimes)), "runtime")
 	}
 	return k.page(c, http.StatusOK, pages.Workspaces(pages.WorkspacesPage{Shell: shell}))
 }

@@ -318,7 +318,7 @@ async function call(client, name, args) {
 async function assertProgress(client) {
     const seen = [];
     await client.callTool(
-        { name: 'slow_count', arguments: { to: 3, delay_ms: 200 } },
+        { name: 'slow_count', arguments: { to: 3, delay_ms: 400 } },
         { onprogress: ({ progress }) => seen.push({ progress, at: Date.now() }) }
     );
     const end = Date.now();

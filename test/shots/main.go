@@ -60,7 +60,7 @@ func gateway(ctx context.Context) (console string, stop func(), err error) {
 	port, edge := freePort(), 20_000+rand.IntN(8_000) // below the ports that the kernel gives out by itself
 	serve := exec.CommandContext(ctx, dir+"/emcy", "serve")
 	serve.Dir, serve.Stderr = dir, os.Stderr
-	serve.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "EMCY_PUBLIC_URL=http://localhost:" + strconv.Itoa(port), fmt.Sprintf("EMCY_EDGE_PORTS=%d-%d", edge, edge+20)}
+	serve.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "EMCY_LOG_LEVEL=warn", "EMCY_PUBLIC_URL=http://localhost:" + strconv.Itoa(port), fmt.Sprintf("EMCY_EDGE_PORTS=%d-%d", edge, edge+20)}
 	out, err := serve.StdoutPipe()
 	if err != nil {
 		return "", nil, fmt.Errorf("pipe: %w", err)

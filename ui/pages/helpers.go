@@ -184,10 +184,6 @@ func formTitle(p RuntimeFormPage) string {
 	return "Add a runtime"
 }
 
-func digit(n int) string {
-	return strconv.Itoa(n)
-}
-
 func fileTitle(s Snippet) string {
 	return cmp.Or(s.File, s.Title)
 }

@@ -91,7 +91,26 @@ func (t *Tour) walk(ctx context.Context) error {
 	} {
 		t.see(page[0], page[1])
 	}
+	if err := t.tool(ctx); err != nil {
+		return err
+	}
 	return t.event(ctx)
+}
+
+// tool adds the page of the first tool in the list.
+func (t *Tour) tool(ctx context.Context) error {
+	const prefix = "/northwind/runtimes/billing/tools/"
+	page, err := t.ana.Page(ctx, "/northwind/runtimes/billing/tools")
+	if err != nil {
+		return err
+	}
+	_, rest, found := strings.Cut(string(page.Body), `href="`+prefix)
+	if !found {
+		return errors.New("the list has no tool")
+	}
+	id, _, _ := strings.Cut(rest, `"`)
+	t.see("tool", prefix+id)
+	return nil
 }
 
 // runtimes adds one that works and one that does not, and a client that is registered at the first.
