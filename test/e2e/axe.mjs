@@ -150,7 +150,8 @@ async function keys(url) {
     await page.locator('#keys-on').check();
     await page.keyboard.press('Escape');
     await help.waitFor({ state: 'hidden' });
-    await Promise.all([page.keyboard.press('g'), page.keyboard.press('l')]); // one right behind the other
+    await page.keyboard.press('g');
+    await page.keyboard.press('l');
     await page.waitForURL((to) => to.pathname.endsWith('/logs'));
     await page.keyboard.press('j');
     assert.ok(await page.evaluate(() => document.activeElement.matches('main .cell-link')), 'j does not go to a row');

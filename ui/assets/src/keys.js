@@ -9,7 +9,7 @@ const read = () => {
   }
 };
 let on = read();
-let going = -Infinity;
+let going = false;
 
 const help = () => document.getElementById("keys");
 const box = () => document.getElementById("keys-on");
@@ -26,17 +26,20 @@ function along(step) {
   return true;
 }
 
-// The time is the key's own: a busy page must not take a fast hand for a slow one.
-function press(key, at) {
-  if (at - going < 1500) {
-    going = -Infinity;
-    const link = document.querySelector(`[data-go="${CSS.escape(key)}"]`);
-    link?.click();
-    return link !== null;
-  }
+function go(key) {
+  const link = document.querySelector(`[data-go="${CSS.escape(key)}"]`);
+  link?.click();
+  return link !== null;
+}
+
+// "g" waits for the next key however long that takes: a slow hand or a busy machine must not decide what a key does.
+function press(key) {
+  const waited = going;
+  going = false;
+  if (waited && go(key)) return true;
   switch (key) {
     case "g":
-      going = at;
+      going = true;
       return true;
     case "/": {
       const filter = document.querySelector("main [data-filter]");
@@ -57,8 +60,11 @@ function press(key, at) {
 document.addEventListener("keydown", (event) => {
   if (!on || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (typing(event.target) || document.querySelector("dialog[open]")) return;
-  if (press(event.key, event.timeStamp)) event.preventDefault();
+  if (press(event.key)) event.preventDefault();
 });
+
+// Whoever takes the pointer has given up what "g" waited for.
+document.addEventListener("pointerdown", () => (going = false));
 
 document.addEventListener("change", ({ target }) => {
   if (target !== box()) return;
