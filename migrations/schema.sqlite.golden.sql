@@ -25,7 +25,7 @@ CREATE TABLE attempts (
   subject        text not null default '',
   answer         blob,
   created_at     datetime not null,
-  expires_at     datetime not null,
+  expires_at     datetime not null, trace_id text not null default '', dpop_jkt text not null default '', device_hash text not null default '',
   primary key (tenant_id, id),
   foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade,
   foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
@@ -43,6 +43,25 @@ CREATE TABLE audit_events (
   after       text not null,
   primary key (tenant_id, id)
 );
+CREATE TABLE auth_settings (
+  tenant_id            text not null references tenants (id),
+  cimd                 text not null default 'any' check (cimd in ('known', 'any', 'report', 'off')),
+  dcr                  text not null default 'on' check (dcr in ('on', 'loopback', 'listed', 'off')),
+  dcr_hosts            text not null default '[]',
+  review               boolean not null default false,
+  access_seconds       integer not null default 3600,
+  refresh_idle_seconds integer not null default 2592000,
+  family_seconds       integer not null default 7776000,
+  dpop                 text not null default 'optional' check (dpop in ('off', 'optional', 'required')),
+  par                  text not null default 'optional' check (par in ('off', 'optional', 'required')),
+  client_credentials   boolean not null default false,
+  device               boolean not null default false,
+  remember_consent     boolean not null default false,
+  signing_alg          text not null default 'ES256' check (signing_alg in ('ES256', 'RS256')),
+  version              integer not null default 1,
+  updated_at           datetime not null,
+  primary key (tenant_id)
+);
 CREATE TABLE clients (
   tenant_id        text not null references tenants (id),
   id               text not null,
@@ -54,7 +73,7 @@ CREATE TABLE clients (
   software_id      text not null default '',
   software_version text not null default '',
   created_at       datetime not null,
-  used_at          datetime,
+  used_at          datetime, auth_method text not null default 'none' check (auth_method in ('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt')), secret_hash text not null default '', previous_secret_hash text not null default '', previous_secret_until datetime, jwks text not null default '', jwks_uri text not null default '', grant_types text not null default '["authorization_code","refresh_token"]', scope text not null default '', status text not null default 'active' check (status in ('active', 'held', 'blocked')), management_hash text not null default '', document text not null default '', fetched_at datetime, fresh_until datetime, fetch_error text not null default '', dpop_required boolean not null default false, par_required boolean not null default false, created_by text not null default '', version integer not null default 1,
   primary key (tenant_id, id)
 );
 CREATE TABLE codes (
@@ -66,7 +85,7 @@ CREATE TABLE codes (
   code_challenge text not null,
   created_at     datetime not null,
   expires_at     datetime not null,
-  used_at        datetime,
+  used_at        datetime, dpop_jkt text not null default '',
   primary key (tenant_id, hash),
   foreign key (tenant_id, family_id) references token_families (tenant_id, id) on delete cascade
 );
@@ -78,7 +97,7 @@ CREATE TABLE consents (
   upstream_id  text not null,
   scope        text not null,
   redirect_uri text not null,
-  created_at   datetime not null,
+  created_at   datetime not null, seconds integer not null default 0, revoked_at datetime,
   primary key (tenant_id, id),
   foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade,
   foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
@@ -93,6 +112,26 @@ CREATE TABLE console_sessions (
   seen_at    datetime not null,
   expires_at datetime not null
 );
+CREATE TABLE device_codes (
+  tenant_id   text not null references tenants (id),
+  hash        text not null,
+  user_code   text not null,
+  client_id   text not null,
+  upstream_id text not null,
+  resource    text not null,
+  scope       text not null,
+  dpop_jkt    text not null default '',
+  state       text not null check (state in ('pending', 'approved', 'denied', 'used')),
+  family_id   text not null default '',
+  polled_at   datetime,
+  interval_s  integer not null default 5,
+  created_at  datetime not null,
+  expires_at  datetime not null,
+  primary key (tenant_id, hash),
+  unique (tenant_id, user_code),
+  foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
+);
 CREATE TABLE end_user_sessions (
   tenant_id  text not null references tenants (id),
   id_hash    text not null,
@@ -103,12 +142,70 @@ CREATE TABLE end_user_sessions (
   expires_at datetime not null,
   primary key (tenant_id, id_hash)
 );
+CREATE TABLE end_users (
+  tenant_id    text not null references tenants (id),
+  id           text not null,
+  provider_id  text not null,
+  external_id  text not null,
+  email        text not null,
+  name         text not null,
+  groups       text not null default '[]',
+  created_at   datetime not null,
+  signed_in_at datetime not null,
+  blocked_at   datetime,
+  primary key (tenant_id, id),
+  unique (tenant_id, provider_id, external_id),
+  foreign key (tenant_id, provider_id) references identity_providers (tenant_id, id) on delete cascade
+);
+CREATE TABLE identity_providers (
+  tenant_id       text not null references tenants (id),
+  id              text not null,
+  name            text not null,
+  issuer          text not null,
+  client_id       text not null,
+  client_secret   blob not null,
+  scopes          text not null,
+  email_claim     text not null,
+  name_claim      text not null,
+  groups_claim    text not null,
+  allowed_domains text not null default '[]',
+  allowed_groups  text not null default '[]',
+  enabled         boolean not null default true,
+  version         integer not null default 1,
+  created_at      datetime not null,
+  updated_at      datetime not null,
+  primary key (tenant_id, id)
+);
 CREATE TABLE members (
   tenant_id  text not null references tenants (id),
   account_id text not null references accounts (id),
   role       text not null check (role in ('owner', 'admin', 'developer', 'viewer')),
   created_at datetime not null,
   primary key (tenant_id, account_id)
+);
+CREATE TABLE provider_sign_ins (
+  tenant_id    text not null references tenants (id),
+  state_hash   text not null,
+  provider_id  text not null,
+  browser_hash text not null,
+  attempt_id   text not null,
+  secrets      blob not null,
+  created_at   datetime not null,
+  expires_at   datetime not null,
+  used_at      datetime,
+  primary key (tenant_id, state_hash),
+  foreign key (tenant_id, provider_id) references identity_providers (tenant_id, id) on delete cascade
+);
+CREATE TABLE pushed_requests (
+  tenant_id  text not null references tenants (id),
+  hash       text not null,
+  client_id  text not null,
+  parameters blob not null,
+  created_at datetime not null,
+  expires_at datetime not null,
+  used_at    datetime,
+  primary key (tenant_id, hash),
+  foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade
 );
 CREATE TABLE refresh_tokens (
   tenant_id  text not null references tenants (id),
@@ -122,6 +219,26 @@ CREATE TABLE refresh_tokens (
   unique (tenant_id, family_id, generation),
   foreign key (tenant_id, family_id) references token_families (tenant_id, id) on delete cascade
 );
+CREATE TABLE scope_tools (
+  tenant_id   text not null references tenants (id),
+  scope       text not null,
+  upstream_id text not null,
+  tool        text not null,
+  primary key (tenant_id, scope, upstream_id, tool),
+  foreign key (tenant_id, scope) references scopes (tenant_id, name) on delete cascade,
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
+);
+CREATE TABLE scopes (
+  tenant_id   text not null references tenants (id),
+  name        text not null,
+  title       text not null,
+  description text not null,
+  includes    text not null default '[]',
+  initial     boolean not null default false,
+  position    integer not null default 0,
+  created_at  datetime not null,
+  primary key (tenant_id, name)
+);
 CREATE TABLE signing_keys (
   tenant_id  text not null references tenants (id),
   kid        text not null,
@@ -129,8 +246,15 @@ CREATE TABLE signing_keys (
   public_jwk text not null,
   private    blob not null,
   state      text not null check (state in ('next', 'active', 'retired')),
-  created_at datetime not null,
+  created_at datetime not null, activated_at datetime, retired_at datetime,
   primary key (tenant_id, kid)
+);
+CREATE TABLE spent_tokens (
+  tenant_id  text not null references tenants (id),
+  kind       text not null check (kind in ('client_assertion', 'id_jag', 'dpop')),
+  hash       text not null,
+  expires_at datetime not null,
+  primary key (tenant_id, kind, hash)
 );
 CREATE TABLE tenant_keys (
   tenant_id  text not null references tenants (id),
@@ -165,8 +289,48 @@ CREATE TABLE token_families (
   created_at     datetime not null,
   expires_at     datetime not null,
   revoked_at     datetime,
-  revoked_reason text not null default '',
+  revoked_reason text not null default '', origin text not null default 'code' check (origin in ('code', 'device', 'client_credentials', 'jwt_bearer')), dpop_jkt text not null default '', consent_id text not null default '', trace_id text not null default '', idle_seconds integer not null default 2592000,
   primary key (tenant_id, id)
+);
+CREATE TABLE trace_steps (
+  tenant_id text not null references tenants (id),
+  trace_id  text not null,
+  id        text not null,
+  at        datetime not null,
+  step      text not null,
+  ok        boolean not null,
+  asked     text not null,
+  answered  text not null,
+  primary key (tenant_id, trace_id, id),
+  foreign key (tenant_id, trace_id) references traces (tenant_id, id) on delete cascade
+);
+CREATE TABLE traces (
+  tenant_id     text not null references tenants (id),
+  id            text not null,
+  upstream_id   text not null,
+  client_id     text not null default '',
+  client_name   text not null default '',
+  subject       text not null default '',
+  family_id     text not null default '',
+  network       text not null default '',
+  user_agent    text not null default '',
+  state         text not null,
+  created_at    datetime not null,
+  updated_at    datetime not null,
+  issued_at     datetime,
+  first_call_at datetime,
+  primary key (tenant_id, id)
+);
+CREATE TABLE trusted_issuers (
+  tenant_id  text not null references tenants (id),
+  id         text not null,
+  name       text not null,
+  issuer     text not null,
+  jwks_uri   text not null,
+  clients    text not null default '[]',
+  created_at datetime not null,
+  primary key (tenant_id, id),
+  unique (tenant_id, issuer)
 );
 CREATE TABLE upstream_probes (
   tenant_id   text not null references tenants (id),
@@ -274,11 +438,18 @@ CREATE INDEX attempts_expires on attempts (expires_at);
 CREATE INDEX codes_expires on codes (expires_at);
 CREATE INDEX consents_subject on consents (tenant_id, subject, client_id, upstream_id);
 CREATE INDEX console_sessions_account on console_sessions (account_id);
+CREATE INDEX device_codes_expires on device_codes (expires_at);
 CREATE INDEX end_user_sessions_subject on end_user_sessions (tenant_id, subject);
 CREATE INDEX members_account on members (account_id);
+CREATE INDEX provider_sign_ins_expires on provider_sign_ins (expires_at);
+CREATE INDEX pushed_requests_expires on pushed_requests (expires_at);
+CREATE INDEX spent_tokens_expires on spent_tokens (expires_at);
 CREATE INDEX tenant_origins_tenant on tenant_origins (tenant_id);
+CREATE INDEX token_families_client on token_families (tenant_id, client_id);
 CREATE INDEX token_families_revoked on token_families (tenant_id, revoked_at) where revoked_at is not null;
 CREATE INDEX token_families_subject on token_families (tenant_id, subject);
+CREATE INDEX traces_family on traces (tenant_id, family_id);
+CREATE INDEX traces_updated on traces (updated_at);
 CREATE INDEX upstream_tool_changes_tool on upstream_tool_changes (tenant_id, upstream_id, tool_id);
 CREATE INDEX upstreams_probed on upstreams (probed_at);
 CREATE INDEX usage_events_upstream on usage_events (tenant_id, upstream_id, id);

@@ -150,7 +150,7 @@ func TestEveryTableIsFenced(t *testing.T) {
 		require.Equal(t, []string{"true", "true", "true"}, []string{rls, force, policy}, "%s: row-level security, forced, with a tenant policy", table)
 		// An origin is a global name, and a tenant's row is its own.
 		if table != "tenant_origins" && table != "tenants" {
-			require.True(t, strings.HasPrefix(pk, "tenant_id,"), "%s: primary key (%s) must start with tenant_id", table, pk)
+			require.True(t, strings.HasPrefix(pk+",", "tenant_id,"), "%s: primary key (%s) must start with tenant_id", table, pk)
 		}
 	}
 	require.Greater(t, seen, 10)
