@@ -44,20 +44,28 @@ async function register(more = {}) {
     return client;
 }
 
-/** Calls a tool with a token, as one that only its holder may use where there is a key. */
-async function call(token, DPoP) {
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'add', arguments: { a: 40, b: 2 } } });
-    const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-11-25' });
-    const send = () => oauth.protectedResourceRequest(token, 'POST', url, headers, body, { DPoP, ...loopback });
-    let response;
+/** Sends one MCP message with a token, as one that only its holder may use where there is a key. */
+async function send(token, DPoP, message, session) {
+    const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream' });
+    if (message.method !== 'initialize') headers.set('mcp-protocol-version', '2025-11-25');
+    if (session) headers.set('mcp-session-id', session);
+    const once = () => oauth.protectedResourceRequest(token, 'POST', url, headers, JSON.stringify({ jsonrpc: '2.0', id: 1, ...message }), { DPoP, ...loopback });
     try {
-        response = await send();
+        return await once();
     } catch (err) {
         if (!oauth.isDPoPNonceError(err)) throw err;
-        response = await send();
+        return await once();
     }
+}
+
+/** Initializes, and has 40 and 2 added. */
+async function call(token, DPoP) {
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'strict', version: '1' } };
+    const begun = await send(token, DPoP, { method: 'initialize', params });
+    await begun.text();
+    const response = await send(token, DPoP, { method: 'tools/call', params: { name: 'add', arguments: { a: 40, b: 2 } } }, begun.headers.get('mcp-session-id'));
     const text = await response.text();
-    if (response.status !== 200 || !/"42"/.test(text)) throw new Error(`the call answers ${response.status}: ${text}`);
+    if (response.status !== 200 || !/"text":\s*"42(\.0)?"/.test(text)) throw new Error(`the call answers ${response.status}: ${text}`);
     done('called');
 }
 
