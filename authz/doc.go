@@ -1,3 +1,4 @@
-// Package authz decides: which console role may do what, and whether a granted
-// scope covers what a call needs. It is pure: no database, no HTTP, no clock.
+// Package authz decides: which console role may do what, which scopes a client is
+// granted, and whether granted scopes cover what a call needs. It is pure: no
+// database, no HTTP, no clock.
 package authz

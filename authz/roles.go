@@ -21,11 +21,13 @@ const (
 	ReadWorkspace  Permission = "workspace.read"
 	WriteUpstreams Permission = "upstreams.write"
 	ReadLogs       Permission = "logs.read"
+	// WriteSettings is how people and clients may come in at all.
+	WriteSettings Permission = "settings.write"
 )
 
 var granted = map[Role][]Permission{
-	Owner:     {ReadWorkspace, WriteUpstreams, ReadLogs},
-	Admin:     {ReadWorkspace, WriteUpstreams, ReadLogs},
+	Owner:     {ReadWorkspace, WriteUpstreams, ReadLogs, WriteSettings},
+	Admin:     {ReadWorkspace, WriteUpstreams, ReadLogs, WriteSettings},
 	Developer: {ReadWorkspace, WriteUpstreams, ReadLogs},
 	Viewer:    {ReadWorkspace, ReadLogs},
 }

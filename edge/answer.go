@@ -20,8 +20,9 @@ type refusal struct {
 	outcome event.Outcome
 	message string // public
 	id      []byte // of the JSON-RPC request, nil where it is not known
-	// challenge and allow are the values of WWW-Authenticate and Allow.
-	challenge, allow string
+	// challenge and allow are the values of WWW-Authenticate and Allow; second is
+	// another WWW-Authenticate, behind the one that all clients read.
+	challenge, second, allow string
 }
 
 // Reasons, as they stand in usage events.
@@ -32,6 +33,7 @@ const (
 	reasonExpiredToken     = "expired_token"
 	reasonWrongAudience    = "wrong_audience"
 	reasonRevokedToken     = "revoked_token"
+	reasonProof            = "invalid_dpop_proof"
 	reasonScope            = "insufficient_scope"
 	reasonMethod           = "method_not_allowed"
 	reasonContentType      = "unsupported_content_type"
@@ -70,13 +72,6 @@ func denied(c oauthwire.Challenge, reason string) *refusal {
 	return &refusal{status: http.StatusUnauthorized, code: http.StatusUnauthorized, reason: reason, outcome: event.Denied, message: message, challenge: c.String()}
 }
 
-func insufficientScope(c oauthwire.Challenge) *refusal {
-	return &refusal{
-		status: http.StatusForbidden, code: http.StatusForbidden, reason: reasonScope, outcome: event.Denied,
-		message: "The access token lacks the scope " + c.Scope + ".", challenge: c.String(),
-	}
-}
-
 const foreignPage = "Pages of this origin may not call this MCP server."
 
 func foreignOrigin() *refusal {
@@ -105,6 +100,9 @@ func (x *exchange) answer(re *refusal) {
 	h := x.w.Header()
 	if re.challenge != "" {
 		h.Set("WWW-Authenticate", re.challenge)
+		if re.second != "" {
+			h.Add("WWW-Authenticate", re.second)
+		}
 	}
 	if re.allow != "" {
 		h.Set("Allow", re.allow)

@@ -93,7 +93,7 @@ func (x *exchange) assertion() (string, error) {
 	if signer.Key == nil {
 		return "", errors.New("sign assertion: the tenant has no signing key")
 	}
-	text, err := signES256(signer.Key, signer.KID, assertionClaims{
+	text, err := signJWT(signer, assertionClaims{
 		Issuer: x.tenant.Issuer, Subject: x.access.subject, Audience: x.edge.Upstream.String(),
 		ClientID: x.access.client, Scope: x.access.scope,
 		IssuedAt: now.Unix(), Expires: now.Add(assertionLife).Unix(), ID: ids.New("as"),

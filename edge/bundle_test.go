@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -156,7 +157,7 @@ func (b *bundle) tenant(id, name, origin string, key *ecdsa.PrivateKey) *snapsho
 	require.NoError(b.t, err)
 	return &snapshot.Tenant{
 		ID: id, Slug: name, Name: name, Generation: 1, Issuer: origin, Origins: []string{origin},
-		Keys:   map[string]*ecdsa.PublicKey{"k-" + name: &key.PublicKey},
+		Keys:   map[string]crypto.PublicKey{"k-" + name: &key.PublicKey},
 		Signer: snapshot.Signer{KID: "k-" + name, Key: key},
 		Edges: map[string]*snapshot.Edge{slug: {
 			ID: "ups_" + name, Slug: slug, Name: "CRM of " + name,
@@ -209,7 +210,7 @@ func (b *bundle) tokenClaims(tenant *snapshot.Tenant) claims {
 	}
 }
 
-func sign(t testing.TB, key *ecdsa.PrivateKey, kid string, header map[jose.HeaderKey]any, c claims) string {
+func sign(t testing.TB, key crypto.Signer, kid string, header map[jose.HeaderKey]any, c claims) string {
 	t.Helper()
 	options := (&jose.SignerOptions{}).WithType("at+jwt")
 	for name, value := range header {

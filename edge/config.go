@@ -37,6 +37,8 @@ type Config struct {
 	Via string
 	// Pages are the origins of web pages that may call every tenant's MCP URLs.
 	Pages Pages
+	// Tracer takes the steps of connecting clients; nil takes none.
+	Tracer Tracer
 }
 
 // Limits bound a request. Zero fields take the defaults.
@@ -92,8 +94,10 @@ func New(cfg Config) (*Front, error) {
 		limits:    limits,
 		via:       cfg.Via,
 		pages:     cfg.Pages,
+		tracer:    cfg.Tracer,
 		strangers: newStrangers(cfg.Log),
 		tokens:    newTokenCache(limits.KnownTokens),
+		proofs:    newProofs(),
 		streams:   newStreams(cfg.Snapshots, cfg.Clock),
 	}, nil
 }

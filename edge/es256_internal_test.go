@@ -11,6 +11,8 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
+
+	"github.com/emcy/gateway/edge/snapshot"
 )
 
 func es256Key(t testing.TB) *ecdsa.PrivateKey {
@@ -25,7 +27,7 @@ func TestES256AgreesWithGoJose(t *testing.T) {
 	t.Parallel()
 	key := es256Key(t)
 	for range 300 { // of the numbers of a signature, one in 256 begins with a zero byte
-		ours, err := signES256(key, "k-1", map[string]string{"sub": "acc_1"})
+		ours, err := signJWT(snapshot.Signer{KID: "k-1", Key: key}, map[string]string{"sub": "acc_1"})
 		require.NoError(t, err)
 		parsed, err := jwt.ParseSigned(ours, []jose.SignatureAlgorithm{jose.ES256})
 		require.NoError(t, err)
@@ -50,7 +52,7 @@ func TestES256AgreesWithGoJose(t *testing.T) {
 func TestES256RefusesEveryChange(t *testing.T) {
 	t.Parallel()
 	key := es256Key(t)
-	token, err := signES256(key, "k-1", map[string]string{"sub": "acc_1"})
+	token, err := signJWT(snapshot.Signer{KID: "k-1", Key: key}, map[string]string{"sub": "acc_1"})
 	require.NoError(t, err)
 	_, ok := verifyES256(&es256Key(t).PublicKey, token)
 	require.False(t, ok, "another key")
@@ -76,14 +78,14 @@ func TestES256RefusesEveryChange(t *testing.T) {
 func BenchmarkSignES256(b *testing.B) {
 	key := es256Key(b)
 	for b.Loop() {
-		_, err := signES256(key, "k-1", map[string]string{"sub": "acc_1"})
+		_, err := signJWT(snapshot.Signer{KID: "k-1", Key: key}, map[string]string{"sub": "acc_1"})
 		require.NoError(b, err)
 	}
 }
 
 func BenchmarkVerifyES256(b *testing.B) {
 	key := es256Key(b)
-	token, err := signES256(key, "k-1", map[string]string{"sub": "acc_1"})
+	token, err := signJWT(snapshot.Signer{KID: "k-1", Key: key}, map[string]string{"sub": "acc_1"})
 	require.NoError(b, err)
 	for b.Loop() {
 		_, ok := verifyES256(&key.PublicKey, token)

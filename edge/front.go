@@ -23,8 +23,10 @@ type Front struct {
 	limits    Limits
 	via       string
 	pages     Pages
+	tracer    Tracer
 	strangers *strangers
 	tokens    *tokenCache
+	proofs    *proofs
 	// assertions are the last statements about callers.
 	assertions assertions
 	streams    *streams

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/base64"
@@ -41,13 +42,14 @@ func FuzzRoutePath(f *testing.F) {
 	})
 }
 
-// FuzzTokenKID: nothing makes it panic, and what it accepts has three parts.
-func FuzzTokenKID(f *testing.F) {
+// FuzzTokenHeader: nothing makes it panic, and what it accepts has three parts.
+func FuzzTokenHeader(f *testing.F) {
 	f.Add("eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImsifQ.e30.c2ln")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, token string) {
-		if kid, ok := tokenKID(token); ok {
+		if kid, alg, ok := tokenHeader(token); ok {
 			require.NotEmpty(t, kid)
+			require.NotEmpty(t, alg)
 			require.Equal(t, 2, strings.Count(token, "."))
 		}
 	})
@@ -127,7 +129,7 @@ func FuzzAccessToken(f *testing.F) {
 	require.NoError(f, err)
 	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), public)
 	require.NoError(f, err)
-	tenant := &snapshot.Tenant{ID: "tnt_a", Issuer: "https://acme.test", Keys: map[string]*ecdsa.PublicKey{"k": key}}
+	tenant := &snapshot.Tenant{ID: "tnt_a", Issuer: "https://acme.test", Keys: map[string]crypto.PublicKey{"k": key}}
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	for token, subject := range fuzzedTokens {
 		a, ok := parseAccessToken(token, tenant, now)

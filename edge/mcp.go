@@ -42,6 +42,10 @@ func (f *Front) serveMCP(w http.ResponseWriter, r *http.Request, c call) {
 		x.answer(re)
 		return
 	}
+	if re := x.checkTools(); re != nil {
+		x.answer(re)
+		return
+	}
 	if re := x.findSession(); re != nil {
 		x.answer(re)
 		return
@@ -51,31 +55,37 @@ func (f *Front) serveMCP(w http.ResponseWriter, r *http.Request, c call) {
 
 // authenticate finds out who asks, or gives the challenge.
 func (x *exchange) authenticate() *refusal {
-	challenge := oauthwire.Challenge{ResourceMetadata: x.edge.MetadataURL, Scope: joinScopes(x.edge.Scopes)}
-	token, err := oauthwire.Bearer(x.r.Header)
+	token, proves, err := oauthwire.Token(x.r.Header)
 	if errors.Is(err, oauthwire.ErrAbsent) {
-		return denied(challenge, reasonNoToken)
+		return x.alsoDPoP(denied(x.challenge(), reasonNoToken), proves, nil)
 	}
-	challenge.Error = oauthwire.ErrorInvalidToken
 	if err != nil {
-		challenge.Description = "it is malformed"
-		return denied(challenge, reasonInvalidToken)
+		return x.alsoDPoP(denied(x.faulty("it is malformed"), reasonInvalidToken), proves, faultInvalid)
 	}
 	a, fault := x.front.verify(token, x.tenant, x.edge)
+	if fault == nil && (proves || a.jkt != "") {
+		fault = x.prove(a, token, proves)
+	}
 	if fault != nil {
-		challenge.Description = fault.description
-		return denied(challenge, fault.reason)
+		return x.alsoDPoP(denied(x.faulty(fault.description), fault.reason), proves, fault)
 	}
 	x.accept(a)
 	if !a.covers(x.edge.Scopes) {
-		challenge.Error, challenge.Description = oauthwire.ErrorInsufficientScope, "more scope is needed"
-		// Older clients replace what they had by what is asked for; since 2026-07-28 they add it.
-		if headerValue(x.r.Header, mcpwire.HeaderProtocolVersion) < mcpwire.FirstModern {
-			challenge.Scope = joinScopes(x.edge.Scopes, a.scopes...)
-		}
-		return insufficientScope(challenge)
+		return x.lacks(x.edge.Scopes, "more scope is needed")
 	}
 	return nil
+}
+
+// challenge asks for a token with the scopes that a first sign-in is for.
+func (x *exchange) challenge() oauthwire.Challenge {
+	return oauthwire.Challenge{ResourceMetadata: x.edge.MetadataURL, Scope: joinScopes(x.edge.Scopes, x.edge.Initial...)}
+}
+
+// faulty asks for another token than the one that came.
+func (x *exchange) faulty(description string) oauthwire.Challenge {
+	c := x.challenge()
+	c.Error, c.Description = oauthwire.ErrorInvalidToken, description
+	return c
 }
 
 // readMessage judges the method, and the body of a POST.

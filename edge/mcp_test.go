@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/edge"
-	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/usage/event"
 )
 
@@ -78,27 +77,6 @@ func TestMethodsAfterTheToken(t *testing.T) {
 	}
 	resp, _ := b.do(b.request("GET", "surprise"))
 	require.Equal(t, http.StatusBadRequest, resp.StatusCode, "a GET with a body")
-}
-
-func TestScope(t *testing.T) {
-	t.Parallel()
-	b := setup(t, echoPong())
-	wide := *b.acme.Edges[slug]
-	wide.Scopes = []string{"mcp", "mcp:write"}
-	b.publish(func(t *snapshot.Tenant) { t.Edges = map[string]*snapshot.Edge{slug: &wide} })
-
-	for version, scope := range map[string]string{"": "mcp mcp:write offline_access", "2025-11-25": "mcp mcp:write offline_access", "2026-07-28": "mcp mcp:write"} {
-		resp, body := b.do(b.request("POST", ping, "Mcp-Protocol-Version", version))
-		require.Equal(t, http.StatusForbidden, resp.StatusCode)
-		require.Equal(t, fmt.Sprintf(`Bearer resource_metadata="%s", scope="%s", error="insufficient_scope", error_description="more scope is needed"`, wide.MetadataURL, scope),
-			resp.Header.Get("WWW-Authenticate"), version)
-		require.Contains(t, body, "mcp:write")
-		last := b.events.list()[len(b.events.list())-1]
-		require.Equal(t, "insufficient_scope", last.Reason)
-		require.Equal(t, "acc_ada", last.Subject)
-	}
-	resp, _ := b.do(b.request("POST", ping, "Authorization", "Bearer "+b.token(b.acme, func(c claims) { c["scope"] = "mcp:write mcp" })))
-	require.Equal(t, http.StatusOK, resp.StatusCode)
 }
 
 func TestBodies(t *testing.T) {

@@ -3,6 +3,7 @@ package edge
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +38,7 @@ func (f *Front) serveMetadata(w http.ResponseWriter, r *http.Request, tenant *sn
 	body, err := json.Marshal(oauthwire.ResourceMetadata{
 		Resource:               target.Resource,
 		AuthorizationServers:   []string{tenant.Issuer},
-		ScopesSupported:        append([]string{}, target.Scopes...),
+		ScopesSupported:        slices.Concat(target.Scopes, target.Initial),
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           target.Name,
 	})
@@ -49,5 +50,6 @@ func (f *Front) serveMetadata(w http.ResponseWriter, r *http.Request, tenant *sn
 	w.Header().Set("Cache-Control", "max-age=60")
 	// Anybody can see by it whether two edges serve the same configuration.
 	w.Header().Set("Emcy-Generation", strconv.FormatUint(tenant.Generation, 10))
+	f.traceMetadata(r, tenant, target)
 	writeJSON(w, http.StatusOK, body)
 }

@@ -3,7 +3,7 @@ package edge_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
+	"crypto"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -178,7 +178,7 @@ func TestAssertionIsReusedForAWhile(t *testing.T) {
 
 	next := newKey(t)
 	b.publish(func(t *snapshot.Tenant) {
-		t.Keys = map[string]*ecdsa.PublicKey{"k-acme": &b.acmeKey.PublicKey, "k-next": &next.PublicKey}
+		t.Keys = map[string]crypto.PublicKey{"k-acme": &b.acmeKey.PublicKey, "k-next": &next.PublicKey}
 		t.Signer = snapshot.Signer{KID: "k-next", Key: next}
 	})
 	third := last()

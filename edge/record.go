@@ -103,6 +103,7 @@ func (x *exchange) finish(status int, outcome event.Outcome, reason string) {
 	if e.Gateway == 0 {
 		e.Gateway = max(0, e.Total-e.Upstream)
 	}
+	x.trace(status, outcome, reason)
 	if x.access == nil && !x.front.strangers.admit(e.TenantID, e.At) {
 		return
 	}
@@ -115,6 +116,7 @@ func (x *exchange) opened(status int) {
 	e.Status, e.Outcome, e.Reason, e.Finished = status, event.Streaming, "", false
 	e.Total = time.Since(x.started)
 	e.Gateway = max(1, e.Total-e.Upstream)
+	x.trace(status, event.Streaming, "")
 	x.front.recorder.Record(*e)
 }
 

@@ -1,7 +1,7 @@
 package edge
 
 import (
-	"crypto/ecdsa"
+	"crypto"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/emcy/gateway/edge/snapshot"
+	"github.com/emcy/gateway/internal/dpop"
 )
 
 // clockSkew is how far our nodes' clocks may be apart. It never lengthens a
@@ -24,12 +25,15 @@ type access struct {
 	scopes                  []string
 	audience                []string
 	expires                 time.Time
+	jkt                     string // the key that the token is bound to, empty for none (RFC 9449, section 6)
 	kid                     string
-	key                     *ecdsa.PublicKey
+	key                     crypto.PublicKey
 	// assertion is the last one made for this token's owner.
 	assertion atomic.Pointer[assertion]
 	// session is the last one that this token was used in.
 	session atomic.Pointer[session]
+	// told are the steps of connecting that it was seen to take.
+	told told
 }
 
 // tokenFault says why a token is not accepted.
@@ -65,7 +69,7 @@ func (a *access) check(tenant *snapshot.Tenant, target *snapshot.Edge, now time.
 	if a.tenant != tenant.ID || a.issuer != tenant.Issuer {
 		return faultInvalid
 	}
-	if key := tenant.Keys[a.kid]; key == nil || key != a.key && !key.Equal(a.key) {
+	if key := tenant.Keys[a.kid]; key == nil || key != a.key && !sameKey(key, a.key) {
 		return faultInvalid
 	}
 	if !now.Before(a.expires) {
@@ -101,6 +105,13 @@ type claims struct {
 	Expires   *seconds `json:"exp"`
 	IssuedAt  *seconds `json:"iat"`
 	NotBefore *seconds `json:"nbf"`
+	Bound     *bound   `json:"cnf"`
+}
+
+// bound names the key that a token is bound to. Any other way of binding is one that
+// we do not check, so such a token is not accepted.
+type bound struct {
+	Thumbprint string `json:"jkt"`
 }
 
 // audience is one name or a list of them.
@@ -124,15 +135,12 @@ const furthest = 253402300799
 func (s seconds) time() time.Time { return time.Unix(int64(max(0, min(s, furthest))), 0) }
 
 func parseAccessToken(token string, tenant *snapshot.Tenant, now time.Time) (*access, bool) {
-	kid, ok := tokenKID(token)
+	kid, alg, ok := tokenHeader(token)
 	if !ok {
 		return nil, false
 	}
 	key := tenant.Keys[kid]
-	if key == nil {
-		return nil, false
-	}
-	payload, ok := verifyES256(key, token)
+	payload, ok := verifyJWS(key, alg, token)
 	if !ok {
 		return nil, false
 	}
@@ -143,39 +151,45 @@ func parseAccessToken(token string, tenant *snapshot.Tenant, now time.Time) (*ac
 	if c.Issuer != tenant.Issuer || c.Subject == "" || c.ClientID == "" || c.ID == "" || c.Family == "" || c.Expires == nil || c.IssuedAt == nil {
 		return nil, false
 	}
+	var jkt string
+	if c.Bound != nil {
+		if jkt = c.Bound.Thumbprint; !dpop.IsThumbprint(jkt) {
+			return nil, false
+		}
+	}
 	latest := now.Add(clockSkew)
 	if c.IssuedAt.time().After(latest) || c.NotBefore != nil && c.NotBefore.time().After(latest) {
 		return nil, false
 	}
 	return &access{
 		tenant: tenant.ID, issuer: c.Issuer, subject: c.Subject, client: c.ClientID, family: c.Family,
-		scope: c.Scope, scopes: strings.Fields(c.Scope), audience: c.Audience, expires: c.Expires.time(), kid: kid, key: key,
+		scope: c.Scope, scopes: strings.Fields(c.Scope), audience: c.Audience, expires: c.Expires.time(), jkt: jkt, kid: kid, key: key,
 	}, true
 }
 
-// tokenKID reads the header of a compact JWS. A header of ours holds alg, typ and
+// tokenHeader reads the header of a compact JWS. A header of ours holds alg, typ and
 // kid and nothing else, so everything that might lead a verifier to a key of the
 // sender's choice (jku, jwk, x5u, crit) and every other kind of token is refused
 // before any cryptography.
-func tokenKID(token string) (string, bool) {
+func tokenHeader(token string) (kid, alg string, ok bool) {
 	if strings.Count(token, ".") != 2 {
-		return "", false
+		return "", "", false
 	}
 	first, _, _ := strings.Cut(token, ".")
 	// Another spelling of the same bytes would be another token to everything that
-	// compares texts. verifyES256 is as strict with the other two parts.
+	// compares texts. verifyJWS is as strict with the other two parts.
 	raw, ok := decodeStrict(first)
 	if !ok {
-		return "", false
+		return "", "", false
 	}
 	var header map[string]string
 	if err := json.Unmarshal(raw, &header); err != nil || len(header) != 3 {
-		return "", false
+		return "", "", false
 	}
-	if header["alg"] != algES256 || !strings.EqualFold(header["typ"], "at+jwt") || header["kid"] == "" {
-		return "", false
+	if header["alg"] == "" || !strings.EqualFold(header["typ"], "at+jwt") || header["kid"] == "" {
+		return "", "", false
 	}
-	return header["kid"], true
+	return header["kid"], header["alg"], true
 }
 
 // joinScopes writes a scope parameter without repetitions.

@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rand"
@@ -178,7 +179,7 @@ func TestRememberedTokenIsHeldAgainstTheSnapshot(t *testing.T) {
 		}, "invalid_token"},
 		"key replaced under its name": {func(b *bundle) {
 			other := newKey(b.t)
-			b.publish(func(t *snapshot.Tenant) { t.Keys = map[string]*ecdsa.PublicKey{"k-acme": &other.PublicKey} })
+			b.publish(func(t *snapshot.Tenant) { t.Keys = map[string]crypto.PublicKey{"k-acme": &other.PublicKey} })
 		}, "invalid_token"},
 		"issuer changed": {func(b *bundle) {
 			b.publish(func(t *snapshot.Tenant) { t.Issuer = "http://other.test" })

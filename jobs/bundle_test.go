@@ -86,6 +86,7 @@ type work struct {
 	probed   []upstreams.ProbeArgs
 	actors   []tenancy.Actor
 	probeAll int
+	turned   int
 	sweep    int
 	answer   error
 	seen     chan struct{}
@@ -110,6 +111,7 @@ func (w *work) jobs() jobs.Work {
 			})
 		},
 		ProbeAll: func(context.Context) error { return w.note(func() { w.probeAll++ }) },
+		TurnKeys: func(context.Context) error { return w.note(func() { w.turned++ }) },
 		Sweep:    func(context.Context) error { return w.note(func() { w.sweep++ }) },
 	}
 }
@@ -117,7 +119,7 @@ func (w *work) jobs() jobs.Work {
 func (w *work) get() work {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return work{probed: append([]upstreams.ProbeArgs{}, w.probed...), actors: append([]tenancy.Actor{}, w.actors...), probeAll: w.probeAll, sweep: w.sweep}
+	return work{probed: append([]upstreams.ProbeArgs{}, w.probed...), actors: append([]tenancy.Actor{}, w.actors...), probeAll: w.probeAll, turned: w.turned, sweep: w.sweep}
 }
 
 func start(t *testing.T, q *jobs.Queue, w jobs.Work) {

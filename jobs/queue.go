@@ -24,11 +24,14 @@ type Work struct {
 	Probe func(ctx context.Context, h tenancy.Handle, upstreamID string) error
 	// ProbeAll asks for a probe of the runtimes that are due.
 	ProbeAll func(ctx context.Context) error
+	// TurnKeys changes the signing keys that are due.
+	TurnKeys func(ctx context.Context) error
 	Sweep    func(ctx context.Context) error
 }
 
 const (
 	claimEvery  = time.Minute
+	turnEvery   = 15 * time.Minute
 	sweepEvery  = time.Hour
 	maxWorkers  = 10
 	jobTimeout  = time.Minute
@@ -61,6 +64,7 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 	err := errors.Join(
 		river.AddWorkerSafely(workers, &probeWorker{q: q}),
 		river.AddWorkerSafely(workers, &probeAllWorker{q: q}),
+		river.AddWorkerSafely(workers, &turnKeysWorker{q: q}),
 		river.AddWorkerSafely(workers, &sweepWorker{q: q}),
 	)
 	if err != nil {
@@ -74,6 +78,7 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 		RescueStuckJobsAfter: rescueAfter,
 		PeriodicJobs: []*river.PeriodicJob{
 			periodic(claimEvery, probeAllArgs{}),
+			periodic(turnEvery, turnKeysArgs{}),
 			periodic(sweepEvery, sweepArgs{}),
 		},
 	}
@@ -98,7 +103,7 @@ func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
 
 // Start begins to work on jobs.
 func (q *Queue) Start(ctx context.Context, work Work) error {
-	if work.Probe == nil || work.ProbeAll == nil || work.Sweep == nil {
+	if work.Probe == nil || work.ProbeAll == nil || work.TurnKeys == nil || work.Sweep == nil {
 		return errors.New("start queue: a kind of work is missing")
 	}
 	q.mu.Lock()

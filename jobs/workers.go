@@ -41,6 +41,19 @@ func (w *probeAllWorker) Work(ctx context.Context, _ *river.Job[probeAllArgs]) e
 	return outcome(w.q.work.ProbeAll(ctx))
 }
 
+type turnKeysArgs struct{}
+
+func (turnKeysArgs) Kind() string { return "keys.turn" }
+
+type turnKeysWorker struct {
+	river.WorkerDefaults[turnKeysArgs]
+	q *Queue
+}
+
+func (w *turnKeysWorker) Work(ctx context.Context, _ *river.Job[turnKeysArgs]) error {
+	return outcome(w.q.work.TurnKeys(ctx))
+}
+
 type sweepArgs struct{}
 
 func (sweepArgs) Kind() string { return "maintenance.sweep" }

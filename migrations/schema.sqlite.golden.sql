@@ -62,6 +62,15 @@ CREATE TABLE auth_settings (
   updated_at           datetime not null,
   primary key (tenant_id)
 );
+CREATE TABLE browser_bindings (
+  tenant_id    text not null references tenants (id),
+  state_hash   text not null,
+  cookie_hash  text not null,
+  browser_hash text not null,
+  attempt_id   text not null,
+  expires_at   datetime not null,
+  primary key (tenant_id, state_hash)
+);
 CREATE TABLE clients (
   tenant_id        text not null references tenants (id),
   id               text not null,
@@ -73,7 +82,7 @@ CREATE TABLE clients (
   software_id      text not null default '',
   software_version text not null default '',
   created_at       datetime not null,
-  used_at          datetime, auth_method text not null default 'none' check (auth_method in ('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt')), secret_hash text not null default '', previous_secret_hash text not null default '', previous_secret_until datetime, jwks text not null default '', jwks_uri text not null default '', grant_types text not null default '["authorization_code","refresh_token"]', scope text not null default '', status text not null default 'active' check (status in ('active', 'held', 'blocked')), management_hash text not null default '', document text not null default '', fetched_at datetime, fresh_until datetime, fetch_error text not null default '', dpop_required boolean not null default false, par_required boolean not null default false, created_by text not null default '', version integer not null default 1,
+  used_at          datetime, auth_method text not null default 'none' check (auth_method in ('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt')), secret_hash text not null default '', previous_secret_hash text not null default '', previous_secret_until datetime, jwks text not null default '', jwks_uri text not null default '', grant_types text not null default '["authorization_code","refresh_token"]', scope text not null default '', status text not null default 'active' check (status in ('active', 'held', 'blocked')), management_hash text not null default '', document text not null default '', etag text not null default '', auth_optional boolean not null default false, fetched_at datetime, fresh_until datetime, fetch_error text not null default '', dpop_required boolean not null default false, par_required boolean not null default false, created_by text not null default '', version integer not null default 1,
   primary key (tenant_id, id)
 );
 CREATE TABLE codes (
@@ -292,6 +301,11 @@ CREATE TABLE token_families (
   revoked_reason text not null default '', origin text not null default 'code' check (origin in ('code', 'device', 'client_credentials', 'jwt_bearer')), dpop_jkt text not null default '', consent_id text not null default '', trace_id text not null default '', idle_seconds integer not null default 2592000,
   primary key (tenant_id, id)
 );
+CREATE TABLE trace_locks (
+  tenant_id text not null references tenants (id),
+  taken     integer not null default 0,
+  primary key (tenant_id)
+);
 CREATE TABLE trace_steps (
   tenant_id text not null references tenants (id),
   trace_id  text not null,
@@ -299,26 +313,32 @@ CREATE TABLE trace_steps (
   at        datetime not null,
   step      text not null,
   ok        boolean not null,
+  code      text not null default '',
+  client_id text not null default '',
   asked     text not null,
   answered  text not null,
   primary key (tenant_id, trace_id, id),
   foreign key (tenant_id, trace_id) references traces (tenant_id, id) on delete cascade
 );
 CREATE TABLE traces (
-  tenant_id     text not null references tenants (id),
-  id            text not null,
-  upstream_id   text not null,
-  client_id     text not null default '',
-  client_name   text not null default '',
-  subject       text not null default '',
-  family_id     text not null default '',
-  network       text not null default '',
-  user_agent    text not null default '',
-  state         text not null,
-  created_at    datetime not null,
-  updated_at    datetime not null,
-  issued_at     datetime,
-  first_call_at datetime,
+  tenant_id       text not null references tenants (id),
+  id              text not null,
+  upstream_id     text not null default '',
+  client_id       text not null default '',
+  client_name     text not null default '',
+  subject         text not null default '',
+  family_id       text not null default '',
+  network         text not null default '',
+  user_agent      text not null default '',
+  browser_network text not null default '',
+  state           text not null,
+  reached         text not null default '',
+  failed_step     text not null default '',
+  failed_code     text not null default '',
+  created_at      datetime not null,
+  updated_at      datetime not null,
+  issued_at       datetime,
+  first_call_at   datetime,
   primary key (tenant_id, id)
 );
 CREATE TABLE trusted_issuers (
@@ -435,6 +455,7 @@ CREATE TABLE usage_events (
   primary key (tenant_id, id)
 );
 CREATE INDEX attempts_expires on attempts (expires_at);
+CREATE INDEX browser_bindings_expires on browser_bindings (expires_at);
 CREATE INDEX codes_expires on codes (expires_at);
 CREATE INDEX consents_subject on consents (tenant_id, subject, client_id, upstream_id);
 CREATE INDEX console_sessions_account on console_sessions (account_id);
@@ -448,7 +469,10 @@ CREATE INDEX tenant_origins_tenant on tenant_origins (tenant_id);
 CREATE INDEX token_families_client on token_families (tenant_id, client_id);
 CREATE INDEX token_families_revoked on token_families (tenant_id, revoked_at) where revoked_at is not null;
 CREATE INDEX token_families_subject on token_families (tenant_id, subject);
+CREATE INDEX trace_steps_client on trace_steps (tenant_id, client_id);
 CREATE INDEX traces_family on traces (tenant_id, family_id);
+CREATE INDEX traces_network on traces (tenant_id, network, updated_at);
+CREATE INDEX traces_state on traces (tenant_id, state, updated_at);
 CREATE INDEX traces_updated on traces (updated_at);
 CREATE INDEX upstream_tool_changes_tool on upstream_tool_changes (tenant_id, upstream_id, tool_id);
 CREATE INDEX upstreams_probed on upstreams (probed_at);

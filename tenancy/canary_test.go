@@ -1,13 +1,14 @@
 package tenancy_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/authz/server/keys"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/jobs"
 	"github.com/emcy/gateway/tenancy"
@@ -44,17 +45,17 @@ func TestNoSecretIsInTheDatabase(t *testing.T) {
 		_, err = people.SignIn(ctx, "ada@example.com", secrets["a wrong password"], "192.0.2.1")
 		require.Error(t, err)
 
-		ws := workspaces.New(env.DB, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, server.CreateKey)
+		ws := workspaces.New(env.DB, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, keys.Create)
 		_, err = ws.Create(ctx, ada.ID, "Acme", "acme")
 		require.NoError(t, err)
 		h, _, err := env.DB.ForMember(ctx, ada.ID, "acme")
 		require.NoError(t, err)
 		require.NoError(t, env.DB.Read(ctx, h, func(tx *tenancy.Tx) error {
-			keys, err := server.LoadKeys(tx)
+			set, err := keys.LoadAll(tx)
 			if err != nil {
 				return err
 			}
-			secrets["signing key"] = string(privateBytes(t, keys.Active))
+			secrets["signing key"] = string(privateBytes(t, set.Active.Key))
 			return nil
 		}))
 
@@ -105,9 +106,11 @@ func TestNoSecretIsInTheDatabase(t *testing.T) {
 	})
 }
 
-func privateBytes(t *testing.T, key *ecdsa.PrivateKey) []byte {
+func privateBytes(t *testing.T, key crypto.Signer) []byte {
 	t.Helper()
-	raw, err := key.Bytes()
+	private, ok := key.(*ecdsa.PrivateKey)
+	require.True(t, ok)
+	raw, err := private.Bytes()
 	require.NoError(t, err)
 	return raw
 }

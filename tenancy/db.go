@@ -111,6 +111,9 @@ func (db *DB) openPostgres(ctx context.Context, url string) error {
 const sqliteDSN = "file:%s?_time_format=sqlite&_timezone=UTC&_dqs=0&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
 
 func (db *DB) openSQLite(ctx context.Context, path string) error {
+	if err := registerFeeds(); err != nil {
+		return fmt.Errorf("open sqlite: %w", err)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}

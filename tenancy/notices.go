@@ -23,6 +23,9 @@ func ConfigTopic(tenant string) Topic { return Topic("config:" + tenant) }
 // EventsTopic says that a tenant has new usage events.
 func EventsTopic(tenant string) Topic { return Topic("events:" + tenant) }
 
+// TracesTopic says that a connection attempt at a tenant got further, or failed.
+func TracesTopic(tenant string) Topic { return Topic("traces:" + tenant) }
+
 // ProbesTopic says that a probe of one of a tenant's runtimes got further.
 func ProbesTopic(tenant string) Topic { return Topic("probes:" + tenant) }
 

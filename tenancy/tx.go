@@ -31,6 +31,7 @@ const (
 	ReasonSweep         Reason = "delete what has expired"
 	ReasonUsage         Reason = "store usage events of many tenants in one batch"
 	ReasonProbeDue      Reason = "find runtimes that are due for a probe"
+	ReasonSigningKeys   Reason = "find signing keys that are due for a change"
 )
 
 // Tx is an open transaction of one tenant, or of the system. It is valid inside

@@ -47,7 +47,7 @@ func setup(t *testing.T, env tenancytest.Env) *bundle {
 	queue, err := jobs.New(env.DB, log)
 	require.NoError(t, err)
 	as := server.New(server.Config{
-		DB: env.DB, Assets: http.NotFoundHandler(), AssetsPrefix: "/assets/", Log: log,
+		DB: env.DB, Outbound: outbound.New(outbound.Config{}), Assets: http.NotFoundHandler(), AssetsPrefix: "/assets/", Log: log,
 		ClientIP: func(*http.Request) netip.Addr { return netip.IPv6Loopback() },
 	})
 	out := outbound.Config{AllowPrivate: true}

@@ -2,7 +2,6 @@ package usage
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -226,6 +225,7 @@ func (seg *segment) each(batch int, store func([]event.Event) error) (damaged in
 		return 0, fmt.Errorf("read spool: %w", err)
 	}
 	lines := bufio.NewReader(seg.file)
+	var e event.Event
 	part, read := make([]event.Event, 0, batch), 0
 	flush := func() error {
 		if len(part) == 0 {
@@ -245,10 +245,9 @@ func (seg *segment) each(batch int, store func([]event.Event) error) (damaged in
 		}
 		if len(line) > 0 {
 			read++
-			var e event.Event
 			switch {
 			case read <= seg.stored:
-			case json.Unmarshal(line, &e) != nil:
+			case !parseLine(line, &e):
 				damaged++
 			default:
 				part = append(part, e)

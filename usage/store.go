@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/usage/event"
@@ -104,6 +105,9 @@ func newest(events []event.Event) []eventRow {
 	return rows
 }
 
+// rowsOfTenants leaves out the rows of tenants that do not exist. Those that do
+// cannot be deleted before the transaction ends, which stands in for a foreign key
+// on PostgreSQL; on SQLite nobody else writes meanwhile.
 func rowsOfTenants(tx *tenancy.Tx, rows []eventRow) ([]eventRow, error) {
 	known := map[string]bool{}
 	for _, row := range rows {
@@ -114,7 +118,7 @@ func rowsOfTenants(tx *tenancy.Tx, rows []eventRow) ([]eventRow, error) {
 		named = append(named, id)
 	}
 	var found []string
-	if err := tx.DB().Model(&tenantRow{}).Where("id IN ?", named).Pluck("id", &found).Error; err != nil {
+	if err := tx.DB().Model(&tenantRow{}).Clauses(clause.Locking{Strength: "KEY SHARE"}).Where("id IN ?", named).Pluck("id", &found).Error; err != nil {
 		return nil, err
 	}
 	for _, id := range found {
@@ -133,7 +137,7 @@ func insertSQLite(tx *tenancy.Tx, rows []eventRow) error {
 	return tx.InsertBulk(tenancy.BulkUsageEvents, len(rows), func(i int, args []any) []any {
 		r := &rows[i]
 		return append(args, r.TenantID, r.ID, r.At, r.RequestID, r.Generation, r.UpstreamID, r.ClientID, r.Subject, r.FamilyID, r.HTTPMethod, r.Method, r.Name,
-			r.ProtocolVersion, r.Status, r.Outcome, r.Reason, r.Stream, r.Finished, r.GatewayUs, r.UpstreamUs, r.TotalUs, r.RequestBytes, r.ResponseBytes)
+			r.ProtocolVersion, int64(r.Status), r.Outcome, r.Reason, r.Stream, r.Finished, r.GatewayUs, r.UpstreamUs, r.TotalUs, r.RequestBytes, r.ResponseBytes)
 	})
 }
 

@@ -346,20 +346,24 @@ func TestDatabaseOutage(t *testing.T) {
 	})
 }
 
-// rawSQL changes the schema behind the gate's back.
+// rawSQL changes the database behind the gate's back.
 func rawSQL(t *testing.T, env tenancytest.Env, query string) {
+	t.Helper()
+	require.NoError(t, execSQL(t, env, query))
+}
+
+func execSQL(t *testing.T, env tenancytest.Env, query string) error {
 	t.Helper()
 	if env.URL != "" {
 		conn, err := pgx.Connect(t.Context(), env.URL)
 		require.NoError(t, err)
 		_, err = conn.Exec(t.Context(), query)
-		require.NoError(t, errors.Join(err, conn.Close(t.Context())))
-		return
+		return errors.Join(err, conn.Close(t.Context()))
 	}
-	db, err := sql.Open("sqlite", "file:"+env.Path+"?_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", "file:"+env.Path+"?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)")
 	require.NoError(t, err)
 	_, err = db.ExecContext(t.Context(), query)
-	require.NoError(t, errors.Join(err, db.Close()))
+	return errors.Join(err, db.Close())
 }
 
 // A row that the database refuses for itself is left out, alone.
@@ -391,6 +395,21 @@ func TestRefusedRowDoesNotTakeTheBatchDown(t *testing.T) {
 		require.NoError(t, r.Stop(t.Context()))
 		require.Len(t, list(t, env.DB, h, usage.Query{}), before+8)
 		require.Equal(t, uint64(1), r.Dropped())
+	})
+}
+
+// TestTenantStaysWhileItHasEvents: on PostgreSQL no foreign key says so.
+func TestTenantStaysWhileItHasEvents(t *testing.T) {
+	t.Parallel()
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
+		rawSQL(t, env, "insert into tenants (id, slug, name, created_at) values ('tnt_bare', 'bare', 'Bare', '2026-11-22 12:00:00+00:00')")
+		r := recorder(t, env.DB, t.TempDir(), quick)
+		r.Record(sample("tnt_bare", 1))
+		require.NoError(t, r.Start())
+		require.NoError(t, r.Stop(t.Context()))
+		require.ErrorContains(t, execSQL(t, env, "delete from tenants where id = 'tnt_bare'"), map[bool]string{true: "tenant tnt_bare has usage events", false: "FOREIGN KEY"}[env.URL != ""])
+		rawSQL(t, env, "delete from usage_events where tenant_id = 'tnt_bare'")
+		rawSQL(t, env, "delete from tenants where id = 'tnt_bare'")
 	})
 }
 

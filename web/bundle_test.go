@@ -16,6 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/emcy/gateway/authz/server/clients"
+	"github.com/emcy/gateway/authz/server/idp"
+	"github.com/emcy/gateway/authz/server/jwks"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"
@@ -43,6 +46,7 @@ type testBundle struct {
 	log     *syncBuffer
 	runtime *upstream.Upstream
 	usage   *usage.Recorder
+	ended   []string // subjects whose sessions and tokens were to end
 }
 
 type syncBuffer struct {
@@ -105,6 +109,15 @@ func setup(t *testing.T, env tenancytest.Env, change ...func(*web.Config)) *test
 		Notice:     "Private addresses are allowed here.",
 		Log:        slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Ready:      env.DB.Ping,
+		URLs:       outbound.New(out),
+		Clients: clients.New(clients.Config{DB: env.DB, Outbound: outbound.New(out), Keys: jwks.New(outbound.New(out), env.Clock), Log: slog.New(slog.DiscardHandler), Ended: func(_ *tenancy.Tx, id, _ string) error {
+			b.ended = append(b.ended, id)
+			return nil
+		}}),
+		Providers: idp.New(idp.Config{DB: env.DB, Outbound: out, Revoke: func(_ *tenancy.Tx, subjects []string, _ string) error {
+			b.ended = append(b.ended, subjects...)
+			return nil
+		}}),
 	}
 	for _, c := range change {
 		c(&b.config)

@@ -15,6 +15,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/authz/server/clients"
+	"github.com/emcy/gateway/authz/server/idp"
+	"github.com/emcy/gateway/authz/server/issuers"
+	"github.com/emcy/gateway/authz/server/scopes"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/tenancy"
@@ -37,6 +42,12 @@ type Config struct {
 	Usage      *usage.Log
 	// Connect tells what the authorization server knows about a runtime's clients.
 	Connect ConnectFacts
+	// Providers are where end users can sign in.
+	Providers *idp.Providers
+	// Clients are the authorization server's.
+	Clients *clients.Clients
+	// URLs says which addresses this installation may fetch from.
+	URLs issuers.URLs
 	// Notice is a standing remark for people who are signed in, such as that private
 	// addresses are allowed; empty shows none.
 	Notice string
@@ -83,6 +94,9 @@ type Console struct {
 	streams  *streams
 	probes   *probes
 	reports  *reports
+	scopes   *scopes.Scopes
+	// tracesLog is where clients' tries to connect stand.
+	tracesLog *trace.Log
 }
 
 // Route is a registered route.
@@ -102,8 +116,10 @@ func New(cfg Config) (*Console, error) {
 	switch {
 	case cfg.DB == nil || cfg.Accounts == nil || cfg.Workspaces == nil || cfg.Upstreams == nil || cfg.Usage == nil:
 		return nil, errors.New("console: a domain package is missing")
-	case cfg.Connect == nil || cfg.Log == nil || cfg.Ready == nil:
-		return nil, errors.New("console: Connect, Log and Ready are required")
+	case cfg.Providers == nil:
+		return nil, errors.New("console: Providers is required")
+	case cfg.Connect == nil || cfg.Log == nil || cfg.Ready == nil || cfg.URLs == nil || cfg.Clients == nil:
+		return nil, errors.New("console: Connect, Log, Ready, URLs and Clients are required")
 	}
 	u, err := url.Parse(cfg.PublicURL)
 	switch {
@@ -114,7 +130,7 @@ func New(cfg Config) (*Console, error) {
 	}
 	k := &Console{
 		cfg: cfg, clock: cfg.DB.Clock(), secure: u.Scheme == "https", host: canonicalHost(u.Scheme, u.Host),
-		gets: map[string]bool{}, bodyTime: bodyTime, streams: newStreams(), probes: newProbes(), reports: newReports(cfg.DB.Clock()),
+		gets: map[string]bool{}, bodyTime: bodyTime, streams: newStreams(), probes: newProbes(), reports: newReports(cfg.DB.Clock()), scopes: scopes.New(cfg.DB), tracesLog: trace.NewLog(cfg.DB),
 	}
 	k.origin = u.Scheme + "://" + k.host
 	k.cookies = nameCookies(k.secure, u)

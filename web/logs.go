@@ -96,14 +96,14 @@ func (k *Console) names(ctx context.Context, h tenancy.Handle, runtimes []upstre
 	for _, e := range events {
 		subjects[e.Subject], clients[e.ClientID] = true, true
 	}
-	people, err := k.cfg.Accounts.ByIDs(ctx, keys(subjects))
+	people, err := k.cfg.Accounts.ByIDs(ctx, distinct(subjects))
 	if err != nil {
 		return names{}, err
 	}
 	for id, a := range people {
 		n.people[id] = a.Email
 	}
-	if ids := keys(clients); len(ids) > 0 {
+	if ids := distinct(clients); len(ids) > 0 {
 		if n.clients, err = k.cfg.Connect.ClientNames(ctx, h, ids); err != nil {
 			return names{}, fmt.Errorf("name clients: %w", err)
 		}
@@ -121,8 +121,8 @@ func (k *Console) runtimeNames(ctx context.Context, h tenancy.Handle) ([]upstrea
 	return out, err
 }
 
-// keys are the set's members but the empty one.
-func keys(set map[string]bool) []string {
+// distinct are the set's members but the empty one.
+func distinct(set map[string]bool) []string {
 	delete(set, "")
 	out := make([]string, 0, len(set))
 	for key := range set {

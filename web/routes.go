@@ -57,8 +57,34 @@ func (k *Console) register() {
 	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/tools", authz.WriteUpstreams, k.toolsSync)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/tools/:tool", authz.ReadWorkspace, k.tool)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/connect", authz.ReadWorkspace, k.connect)
+	k.registerScopes()
+	k.registerSignInSettings()
+	k.tenant(http.MethodGet, "/:workspace/clients", authz.ReadWorkspace, k.clients)
+	k.tenant(http.MethodGet, "/:workspace/clients/new", authz.WriteSettings, k.clientNew)
+	k.tenant(http.MethodPost, "/:workspace/clients/new", authz.WriteSettings, k.clientCreate)
+	k.tenant(http.MethodGet, "/:workspace/clients/:client", authz.ReadWorkspace, k.client)
+	k.tenant(http.MethodGet, "/:workspace/clients/:client/edit", authz.WriteSettings, k.clientEdit)
+	k.tenant(http.MethodPost, "/:workspace/clients/:client/edit", authz.WriteSettings, k.clientUpdate)
+	k.tenant(http.MethodPost, "/:workspace/clients/:client/secret", authz.WriteSettings, k.clientSecret)
+	k.tenant(http.MethodPost, "/:workspace/clients/:client/status", authz.WriteSettings, k.clientStatus)
+	k.tenant(http.MethodGet, "/:workspace/clients/:client/delete", authz.WriteSettings, k.clientDelete)
+	k.tenant(http.MethodPost, "/:workspace/clients/:client/delete", authz.WriteSettings, k.clientDeleted)
+	k.tenant(http.MethodGet, "/:workspace/authorization", authz.ReadWorkspace, k.authorization)
+	k.tenant(http.MethodPost, "/:workspace/authorization", authz.WriteSettings, k.authorizationSave)
+	k.tenant(http.MethodGet, "/:workspace/authorization/keys", authz.ReadWorkspace, k.keys)
+	k.tenant(http.MethodPost, "/:workspace/authorization/keys", authz.WriteSettings, k.keysRotate)
+	k.tenant(http.MethodGet, "/:workspace/authorization/keys/replace", authz.WriteSettings, k.keysReplace)
+	k.tenant(http.MethodPost, "/:workspace/authorization/keys/replace", authz.WriteSettings, k.keysReplaced)
+	k.tenant(http.MethodGet, "/:workspace/authorization/issuers", authz.ReadWorkspace, k.issuers)
+	k.tenant(http.MethodGet, "/:workspace/authorization/issuers/new", authz.WriteSettings, k.issuerNew)
+	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/new", authz.WriteSettings, k.issuerCreate)
+	k.tenant(http.MethodGet, "/:workspace/authorization/issuers/:issuer", authz.ReadWorkspace, k.issuerEdit)
+	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/:issuer", authz.WriteSettings, k.issuerUpdate)
+	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/:issuer/remove", authz.WriteSettings, k.issuerRemove)
 	k.tenant(http.MethodGet, "/:workspace/logs", authz.ReadLogs, k.logs)
 	k.tenant(http.MethodGet, "/:workspace/logs/:event", authz.ReadLogs, k.log)
+	k.tenant(http.MethodGet, "/:workspace/connections", authz.ReadLogs, k.traces)
+	k.tenant(http.MethodGet, "/:workspace/connections/:trace", authz.ReadLogs, k.trace)
 	k.tenant(http.MethodGet, streamPath, authz.ReadLogs, k.stream)
 }
 
@@ -167,7 +193,7 @@ func (k *Console) tenant(method, path string, need authz.Permission, h func(echo
 		if !authz.Allow(member.Role, need) {
 			return needsRole(v, need)
 		}
-		for name, valid := range map[string]func(string) bool{"runtime": validSlug, "event": validID, "tool": validID} {
+		for name, valid := range map[string]func(string) bool{"runtime": validSlug, "event": validID, "trace": validID, "tool": validID, "scope": validID, "provider": validID, "user": validID} {
 			if value := c.Param(name); value != "" && !valid(value) {
 				return errs.E(errs.NotFound, "Not found.", nil)
 			}

@@ -35,7 +35,7 @@ func TestEveryRouteIsListed(t *testing.T) {
 
 // fill puts real values into a pattern.
 func fill(pattern, workspace, runtime, event string) string {
-	return strings.NewReplacer(":workspace", workspace, ":runtime", runtime, ":event", event, ":tool", upstreams.ToolID("echo"), assets.Prefix+"*", assets.Path("app.css")).Replace(pattern)
+	return strings.NewReplacer(":workspace", workspace, ":runtime", runtime, ":event", event, ":tool", upstreams.ToolID("echo"), ":provider", providerID, ":user", "eu_0", assets.Prefix+"*", assets.Path("app.css")).Replace(pattern)
 }
 
 func TestStrictHeadersOnEveryRoute(t *testing.T) {
@@ -47,6 +47,7 @@ func TestStrictHeadersOnEveryRoute(t *testing.T) {
 	require.NoError(t, err)
 	e := newEvent(h, u.ID, b.Clock.Now())
 	b.record(t, h, e)
+	b.addProvider(t, h, "Acme SSO")
 	nonces := map[string]bool{}
 	check := func(name string, got *answer) {
 		csp := got.header.Get("Content-Security-Policy")
@@ -124,6 +125,16 @@ func visits(runtime string) map[string]visit {
 		"GET /:workspace/runtimes/:runtime/tools":       {status: http.StatusOK},
 		"POST /:workspace/runtimes/:runtime/tools":      {status: http.StatusSeeOther, form: url.Values{}},
 		"GET /:workspace/runtimes/:runtime/tools/:tool": {status: http.StatusOK},
+		"GET /:workspace/sign-in":                       {status: http.StatusOK},
+		"GET /:workspace/sign-in/new":                   {status: http.StatusSeeOther},
+		"GET /:workspace/sign-in/new/:provider":         {status: http.StatusOK},
+		"POST /:workspace/sign-in/new/:provider":        {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"GET /:workspace/sign-in/users":                 {status: http.StatusOK},
+		"POST /:workspace/sign-in/users/:user":          {status: http.StatusNotFound, form: url.Values{}},
+		"GET /:workspace/sign-in/:provider":             {status: http.StatusOK},
+		"POST /:workspace/sign-in/:provider":            {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"GET /:workspace/sign-in/:provider/remove":      {status: http.StatusOK},
+		"POST /:workspace/sign-in/:provider/remove":     {status: http.StatusUnprocessableEntity, form: url.Values{}},
 		"GET /:workspace/logs":                          {status: http.StatusOK},
 		"GET /:workspace/logs/:event":                   {status: http.StatusOK},
 		"GET /:workspace/-/stream":                      {status: http.StatusOK, query: "?topics=connect:" + runtime + ",logs"},
@@ -157,6 +168,7 @@ func TestTenantsNeverMeet(t *testing.T) {
 		e := newEvent(h, u.ID, b.Clock.Now())
 		e.Name = canary + "-tool"
 		b.record(t, h, e)
+		b.addProvider(t, h, canary)
 
 		for _, r := range routes {
 			if r.Permission == "" {
@@ -249,6 +261,7 @@ func TestARoleThatIsNotEnough(t *testing.T) {
 		token := b.token(t, viewer, "/workspaces/new")
 		e := newEvent(h, "ups_1", b.Clock.Now())
 		b.record(t, h, e)
+		b.addProvider(t, h, "Acme SSO")
 		for _, r := range b.console.Routes() {
 			if r.Permission == "" || strings.HasSuffix(r.Path, "/stream") {
 				continue
@@ -263,7 +276,7 @@ func TestARoleThatIsNotEnough(t *testing.T) {
 				continue
 			}
 			require.Equal(t, http.StatusForbidden, got.status, r.Path)
-			require.Contains(t, got.body, "Developer", "%s names the role", r.Path)
+			require.Contains(t, strings.ToLower(got.body), string(authz.Needs(r.Permission)), "%s names the role", r.Path)
 			require.Contains(t, got.body, "Viewer", r.Path)
 		}
 		b.leave(t, h, viewer)

@@ -211,6 +211,8 @@ func (k *Console) topics(c echo.Context, v Visit) ([]topic, error) {
 		switch {
 		case name == "logs":
 			out = append(out, &logsTopic{console: k, visit: v})
+		case name == "traces":
+			out = append(out, &tracesTopic{console: k, visit: v})
 		case (kind == "connect" || kind == "probe") && validSlug(slug):
 			u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, slug)
 			if err != nil {
@@ -222,7 +224,7 @@ func (k *Console) topics(c echo.Context, v Visit) ([]topic, error) {
 				out = append(out, &probeTopic{console: k, visit: v, upstream: u})
 			}
 		default:
-			return nil, refuse(http.StatusBadRequest, "There is no such topic", "Topics are logs, connect:<runtime> and probe:<runtime>.")
+			return nil, refuse(http.StatusBadRequest, "There is no such topic", "Topics are logs, traces, connect:<runtime> and probe:<runtime>.")
 		}
 	}
 	return out, nil

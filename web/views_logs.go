@@ -57,7 +57,8 @@ func outcomeBadge(e event.Event) pages.Badge {
 }
 
 // reasonShort is a stable code as words: upstream_timeout is "upstream timeout".
-func reasonShort(code, otherwise string) string {
+func reasonShort(reason, otherwise string) string {
+	code, _ := event.SplitReason(reason)
 	if code == "" {
 		return otherwise
 	}
@@ -66,8 +67,9 @@ func reasonShort(code, otherwise string) string {
 
 // reasonText says in a sentence why a request ended as it did.
 func reasonText(e event.Event) string {
-	if text := reasons[e.Reason]; text != "" {
-		return text
+	code, detail := event.SplitReason(e.Reason)
+	if text := reasons[code]; text != "" {
+		return text + yes(code == "insufficient_scope" && detail != "", " Needed: "+detail+".", "")
 	}
 	switch e.Outcome {
 	case event.Success:

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/base64"
 	"net/url"
 	"strings"
 	"testing"
@@ -8,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/internal/urltest"
 )
 
 // requireLocal is an answer that never leaves the origin.
@@ -27,7 +28,7 @@ func TestA1RedirectMutations(t *testing.T) {
 		a := tn.app(registered)
 		br := tn.browser()
 		require.Equal(b.t, 302, a.authorize(br, "redirect_uri", registered).status)
-		all := server.Mutations(registered)
+		all := urltest.Mutations(registered)
 		require.Greater(b.t, len(all), 200)
 		for _, m := range all {
 			v := a.query()
@@ -226,7 +227,7 @@ func TestA15Parameters(t *testing.T) {
 		got := a.redeem(code, "client_secret", "s")
 		require.Equal(b.t, 401, got.status)
 		require.Empty(b.t, got.header.Get("WWW-Authenticate"))
-		basic := br.request("POST", "/token", good.Encode(), "Content-Type", form, "Authorization", "Basic "+"Y2xpX3g6cw==")
+		basic := br.request("POST", "/token", good.Encode(), "Content-Type", form, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.id+":s")))
 		require.Equal(b.t, 401, basic.status)
 		require.Equal(b.t, `Basic realm="token"`, basic.header.Get("WWW-Authenticate"))
 		require.Equal(b.t, 200, a.redeem(code).status, "none of it used the code up")

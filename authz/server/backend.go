@@ -9,13 +9,15 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/tenancy"
 )
 
-var errUnknownClient = &oplib.Error{Code: "invalid_client", Description: "This client is not registered here, or its registration has expired. Register again."}
+// errUnknownClient is the token endpoint's answer to a client that is none, or none any more.
+var errUnknownClient = clients.ErrUnknown
 
 // failure logs an error that is no refusal, and turns it into one that says nothing
 // of its cause. A refusal stays as it is.
@@ -61,9 +63,19 @@ func (s *Server) begin(ctx context.Context, r oplib.AuthorizeRequest) (string, e
 	if err != nil {
 		return "", err
 	}
+	scope, err := s.asked(ctx, req.handle, r.ClientID, resource.ID, r.Scope)
+	if err != nil {
+		return "", err
+	}
+	jkt, err := s.protect(ctx, req, r)
+	if err != nil {
+		return "", err
+	}
 	id, err := s.flow.Begin(ctx, req.handle, req.browser, flow.Start{
 		ClientID: r.ClientID, UpstreamID: resource.ID, RedirectURI: r.RedirectURI, State: r.State, Resource: target,
-		Scope: authz.Narrow(authz.ParseScopes(r.Scope)).String(), CodeChallenge: r.CodeChallenge, Login: slices.Contains(r.Prompt, "login"),
+		Scope: scope.String(), CodeChallenge: r.CodeChallenge, DPoPJKT: jkt, Login: slices.Contains(r.Prompt, "login"), TraceID: trace.ID(ctx),
+		// A page that sends somebody here must not get an answer that nobody saw (B3).
+		Ask: slices.Contains(r.Prompt, "consent") || req.site != "none",
 	})
 	if err != nil {
 		return "", err
@@ -136,23 +148,11 @@ func sameResource(requested, canonical string) bool {
 // checkRedirect is the first phase of an authorization request: what fails here is
 // told to the person and never sent to the redirect URI.
 func (s *Server) checkRedirect(ctx context.Context, clientID, redirectURI string) error {
-	var row clientRow
-	var ok bool
-	err := s.db.Read(ctx, requestFrom(ctx).handle, func(tx *tenancy.Tx) (err error) {
-		row, ok, err = findClient(tx, clientID)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("find client: %w", err)
-	}
-	if !ok {
-		return errUnknownClient
-	}
-	registered, err := row.redirects()
+	c, err := s.clients.Find(ctx, requestFrom(ctx).handle, clientID)
 	if err != nil {
 		return err
 	}
-	if !matchRedirect(registered, redirectURI) {
+	if !clients.MatchRedirect(c.RedirectURIs, redirectURI) {
 		return errRedirect
 	}
 	return nil

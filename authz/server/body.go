@@ -34,5 +34,5 @@ func (b timedBody) Read(p []byte) (int, error) {
 // deadline for the end of the connection and canceled the request.
 func (s *Server) slowPage(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithoutCancel(r.Context()))
-	s.errorPage(w, r, http.StatusRequestTimeout, pageError{"invalid_request", "This form did not arrive in time", errSlowBody.Description, "Go back and send it again."}, errSlowBody)
+	s.errorPage(w, r, http.StatusRequestTimeout, pageError{code: "invalid_request", title: "This form did not arrive in time", text: errSlowBody.Description, cure: "Go back and send it again."}, errSlowBody)
 }

@@ -21,8 +21,11 @@ import (
 
 	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/authz/server/flow"
+	"github.com/emcy/gateway/authz/server/keys"
+	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/tenancy/tenancytest"
@@ -79,6 +82,9 @@ type testBundle struct {
 	transport *http.Transport
 	log       *lockedBuffer
 	clientIP  func(*http.Request) netip.Addr
+	// calls are what apps did, by subject and client.
+	callsMu sync.Mutex
+	calls   map[string][]server.Call
 	// resourcesFail makes the list of runtimes fail.
 	resourcesFail bool
 }
@@ -113,7 +119,7 @@ func (b *testBundle) wire() {
 	t, env := b.t, b.env
 	t.Helper()
 	b.people = accounts.New(env.DB, accounts.Cost{MemoryKiB: 64, Passes: 1})
-	b.spaces = workspaces.New(env.DB, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, server.CreateKey)
+	b.spaces = workspaces.New(env.DB, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, keys.Create)
 	b.clientIP = func(r *http.Request) netip.Addr { return httpx.ClientIP(r, nil) }
 	b.server = b.node(env.DB)
 	b.nodes = []*server.Server{b.server}
@@ -135,7 +141,7 @@ func (b *testBundle) wire() {
 
 func (b *testBundle) node(db *tenancy.DB) *server.Server {
 	return server.New(server.Config{
-		DB: db, People: people{b.people}, Resources: resources{&b.resourcesFail}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		DB: db, People: people{b.people}, Resources: resources{&b.resourcesFail}, Calls: calls{b}, Outbound: outbound.New(outbound.Config{AllowPrivate: true}), SignIn: outbound.Config{AllowPrivate: true}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
 		ClientIP: func(r *http.Request) netip.Addr { return b.clientIP(r) },
 		Log:      slog.New(slog.NewJSONHandler(b.log, nil)),
 	})
@@ -181,7 +187,7 @@ func (b *testBundle) local(slug string) *tenant {
 	b.t.Cleanup(listener.Close)
 	_, port, err := net.SplitHostPort(listener.Listener.Addr().String())
 	require.NoError(b.t, err)
-	return b.tenantIn(workspaces.New(b.env.DB, workspaces.Placement{Pattern: "http://localhost:" + port}, server.CreateKey), slug)
+	return b.tenantIn(workspaces.New(b.env.DB, workspaces.Placement{Pattern: "http://localhost:" + port}, keys.Create), slug)
 }
 
 func (b *testBundle) tenantIn(spaces *workspaces.Workspaces, slug string) *tenant {
@@ -269,6 +275,21 @@ func (r resources) All(tx *tenancy.Tx) ([]flow.Resource, error) {
 	return out, err
 }
 
+// Tools are a fixed list, one of each kind.
+func (resources) Tools(*tenancy.Tx, string) ([]flow.Tool, error) {
+	return []flow.Tool{{Name: "drop_tickets", Kind: flow.Danger}, {Name: "edit_ticket", Kind: flow.Change}, {Name: "list_tickets", Kind: flow.Read}}, nil
+}
+
+// calls are what each client did, by its id.
+type calls struct{ b *testBundle }
+
+func (c calls) Recent(_ context.Context, _ tenancy.Handle, subject, clientID, _ string, limit int) ([]server.Call, error) {
+	c.b.callsMu.Lock()
+	defer c.b.callsMu.Unlock()
+	made := c.b.calls[subject+" "+clientID]
+	return made[:min(limit, len(made))], nil
+}
+
 type people struct{ accounts *accounts.Accounts }
 
 func (p people) SignIn(ctx context.Context, email, pw, from string) (flow.Person, error) {
@@ -279,6 +300,14 @@ func (p people) SignIn(ctx context.Context, email, pw, from string) (flow.Person
 func (p people) Person(ctx context.Context, id string) (flow.Person, error) {
 	found, err := p.accounts.ByIDs(ctx, []string{id})
 	return flow.Person{ID: id, Name: found[id].Name, Email: found[id].Email}, err
+}
+
+func (p people) AccountOf(ctx context.Context, email string) (string, error) {
+	a, err := p.accounts.ByEmail(ctx, email)
+	if errs.Is(err, errs.NotFound) {
+		return "", nil
+	}
+	return a.ID, err
 }
 
 // revoked are the families that the edge refuses.

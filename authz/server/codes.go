@@ -11,8 +11,11 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/internal/dpop"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 )
@@ -24,6 +27,7 @@ type codeRow struct {
 	ClientID      string
 	RedirectURI   string `gorm:"column:redirect_uri"`
 	CodeChallenge string
+	DPoPJKT       string `gorm:"column:dpop_jkt"`
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	UsedAt        *time.Time
@@ -34,17 +38,14 @@ func (codeRow) TableName() string { return "codes" }
 // IssueCode makes an authorization code and the token family that it will start.
 func (s *Server) IssueCode(tx *tenancy.Tx, a flow.Approved) (string, error) {
 	now := tx.Now()
-	family := familyRow{
-		TenantID: tx.Tenant(), ID: ids.New("fam"), ClientID: a.ClientID, Subject: a.Subject, UpstreamID: a.UpstreamID,
-		Resource: a.Resource, Scope: a.Scope, CreatedAt: now, ExpiresAt: now.Add(familyLife),
-	}
-	if err := tx.DB().Create(&family).Error; err != nil {
-		return "", fmt.Errorf("store token family: %w", err)
+	family, err := newFamily(tx, a, originCode)
+	if err != nil {
+		return "", err
 	}
 	code := ids.Secret(codePrefix)
 	row := codeRow{
 		TenantID: tx.Tenant(), Hash: ids.Hash(code), FamilyID: family.ID, ClientID: a.ClientID, RedirectURI: a.RedirectURI,
-		CodeChallenge: a.CodeChallenge, CreatedAt: now, ExpiresAt: now.Add(CodeLife),
+		CodeChallenge: a.CodeChallenge, DPoPJKT: a.DPoPJKT, CreatedAt: now, ExpiresAt: now.Add(CodeLife),
 	}
 	if err := tx.DB().Create(&row).Error; err != nil {
 		return "", fmt.Errorf("store code: %w", err)
@@ -63,10 +64,14 @@ func (s *Server) Code(ctx context.Context, r oplib.CodeRequest) (tokens oplib.To
 	if !ids.ValidSecret(codePrefix, r.Code) {
 		return oplib.Tokens{}, s.refuse(ctx, r.ClientID, errCode)
 	}
+	proof, err := s.readProof(ctx, oplib.TokenPath, r.Proofs)
+	if err != nil {
+		return oplib.Tokens{}, err
+	}
 	var granted grant
 	var refused error
 	err = s.db.Write(ctx, req.handle, func(tx *tenancy.Tx) error {
-		granted, refused, err = s.redeem(tx, r)
+		granted, refused, err = s.redeem(ctx, tx, r, proof)
 		return err
 	})
 	if err == nil && refused == nil {
@@ -80,9 +85,10 @@ func (s *Server) Code(ctx context.Context, r oplib.CodeRequest) (tokens oplib.To
 
 // redeem keeps refusals apart from failures: a refusal commits (a code is burnt, a
 // family revoked), a failure rolls back.
-func (s *Server) redeem(tx *tenancy.Tx, r oplib.CodeRequest) (_ grant, refused, err error) {
+func (s *Server) redeem(ctx context.Context, tx *tenancy.Tx, r oplib.CodeRequest, proof *dpop.Proof) (_ grant, refused, err error) {
 	var none grant
-	if refused, err := known(tx, r.ClientID); err != nil || refused != nil {
+	client, refused, err := known(tx, r.ClientID)
+	if err != nil || refused != nil {
 		return none, refused, err
 	}
 	var code codeRow
@@ -103,6 +109,15 @@ func (s *Server) redeem(tx *tenancy.Tx, r oplib.CodeRequest) (_ grant, refused, 
 	if refused := checkResources(r.Resources, family.Resource); refused != nil {
 		return none, refused, nil
 	}
+	set, err := settings.Load(tx)
+	if err != nil {
+		return none, nil, err
+	}
+	// Before the code is used: a client that is asked for a nonce comes again with it.
+	jkt, refused, err := s.bind(ctx, tx, set, client, proof, code.DPoPJKT)
+	if err != nil || refused != nil {
+		return none, refused, err
+	}
 	now := tx.Now()
 	res := tx.DB().Model(&codeRow{}).Where("hash = ? AND used_at IS NULL", code.Hash).Update("used_at", &now)
 	if res.Error != nil {
@@ -110,7 +125,7 @@ func (s *Server) redeem(tx *tenancy.Tx, r oplib.CodeRequest) (_ grant, refused, 
 	}
 	switch {
 	case res.RowsAffected == 0:
-		return none, errCode, s.revokeFamily(tx, family, "authorization code used twice")
+		return none, errCode, s.revokeFamily(tx, family, reasonCodeReused)
 	case now.After(code.ExpiresAt):
 		return none, invalidGrant("The code has expired."), nil
 	case code.RedirectURI != r.RedirectURI:
@@ -123,10 +138,14 @@ func (s *Server) redeem(tx *tenancy.Tx, r oplib.CodeRequest) (_ grant, refused, 
 	if ended, err := s.endIfVoid(tx, family); err != nil || ended {
 		return none, errCode, err
 	}
-	if err := tx.DB().Model(&clientRow{}).Where("id = ?", r.ClientID).Update("used_at", &now).Error; err != nil {
-		return none, nil, fmt.Errorf("mark client used: %w", err)
+	if err := clients.MarkUsed(tx, r.ClientID); err != nil {
+		return none, nil, err
+	}
+	if err := boundFamily(tx, &family, client, jkt); err != nil {
+		return none, nil, fmt.Errorf("bind token family: %w", err)
 	}
 	granted, err := issue(tx, family, 1)
+	granted.jkt = jkt
 	return granted, nil, err
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/emcy/gateway/authz/server/settings"
 )
 
 // TestA17Metadata: every position that clients try has the same bytes, and they
@@ -32,7 +34,7 @@ func TestA17Metadata(t *testing.T) {
 		}
 		require.Equal(b.t, "max-age=300", br.get("/jwks").header.Get("Cache-Control"))
 		b.tenant("other").upstream("theirs")
-		for _, path := range []string{"/.well-known/unknown", "/.well-known/oauth-authorization-server/", "/.well-known/oauth-authorization-server/a/b/mcp", "/.well-known/oauth-authorization-server/nope/mcp", "/.well-known/openid-configuration/nope/mcp", "/nope/mcp/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/theirs/mcp", "/.well-known/oauth-authorization-server/%00/mcp", "/.well-known/oauth-authorization-server/TICKETS/mcp", "/.well-known/oauth-authorization-server//mcp", "/introspect", "/userinfo", "/device", "/healthz", "/ready", "/authorize/", "//authorize"} {
+		for _, path := range []string{"/.well-known/unknown", "/.well-known/oauth-authorization-server/", "/.well-known/oauth-authorization-server/a/b/mcp", "/.well-known/oauth-authorization-server/nope/mcp", "/.well-known/openid-configuration/nope/mcp", "/nope/mcp/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/theirs/mcp", "/.well-known/oauth-authorization-server/%00/mcp", "/.well-known/oauth-authorization-server/TICKETS/mcp", "/.well-known/oauth-authorization-server//mcp", "/userinfo", "/device", "/healthz", "/ready", "/authorize/", "//authorize"} {
 			p := br.get(path)
 			require.Equal(b.t, 404, p.status, path)
 			require.Equal(b.t, "application/json", p.header.Get("Content-Type"), "never HTML")
@@ -47,7 +49,7 @@ func TestB15MethodsAndOrigins(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *testBundle, tn *tenant) {
 		public := func(path string) bool {
-			return path == "/jwks" || path == "/register" || path == "/token" || path == "/revoke" || strings.Contains(path, "/.well-known/")
+			return path == "/jwks" || strings.HasPrefix(path, "/register") || path == "/token" || path == "/revoke" || path == "/par" || path == "/device_authorization" || strings.Contains(path, "/.well-known/")
 		}
 		methods := map[string][]string{}
 		for _, r := range b.server.Routes() {
@@ -87,5 +89,34 @@ func TestB15MethodsAndOrigins(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestA17MetadataFollowsTheSettings: what is switched on is named, and what is off is not.
+func TestA17MetadataFollowsTheSettings(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, tn *tenant) {
+		optional := []string{
+			"registration_endpoint", "pushed_authorization_request_endpoint", "device_authorization_endpoint", "dpop_signing_alg_values_supported",
+			"require_pushed_authorization_requests", "client_id_metadata_document_supported", "authorization_grant_profiles_supported",
+		}
+		named := func() (out []string) {
+			doc := tn.metadata()
+			for _, name := range optional {
+				if _, there := doc[name]; there {
+					out = append(out, name)
+				}
+			}
+			return out
+		}
+		tn.change(func(s *settings.Settings) {
+			s.CIMD, s.DCR, s.DPoP, s.PAR, s.SigningAlg = settings.Off, settings.Off, settings.Never, settings.Never, settings.RS256
+		})
+		require.Empty(b.t, named())
+		require.Equal(b.t, []any{"RS256"}, tn.metadata()["id_token_signing_alg_values_supported"])
+		tn.change(func(s *settings.Settings) {
+			s.CIMD, s.DCR, s.DPoP, s.PAR, s.Device = settings.Known, settings.Loopback, settings.Required, settings.Required, true
+		})
+		require.Equal(b.t, optional[:6], named())
 	})
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 
+	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/tenancy"
 )
@@ -12,10 +13,11 @@ type Facts struct{ Registered, SignedIn, Consented int }
 
 // FactsOf counts them.
 func FactsOf(tx *tenancy.Tx, upstreamID string) (Facts, error) {
-	var clients, codes int64
-	if err := tx.DB().Model(&clientRow{}).Count(&clients).Error; err != nil {
-		return Facts{}, fmt.Errorf("count clients: %w", err)
+	registered, err := clients.Count(tx)
+	if err != nil {
+		return Facts{}, err
 	}
+	var codes int64
 	if err := tx.DB().Model(&familyRow{}).Where("upstream_id = ? AND revoked_at IS NULL", upstreamID).Count(&codes).Error; err != nil {
 		return Facts{}, fmt.Errorf("count consents: %w", err)
 	}
@@ -24,5 +26,5 @@ func FactsOf(tx *tenancy.Tx, upstreamID string) (Facts, error) {
 		return Facts{}, err
 	}
 	// A consent is only given by somebody who signed in, also when that session is over.
-	return Facts{Registered: int(clients), SignedIn: max(signedIn, int(codes)), Consented: int(codes)}, nil
+	return Facts{Registered: int(registered), SignedIn: max(signedIn, int(codes)), Consented: int(codes)}, nil
 }

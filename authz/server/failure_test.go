@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/tenancytest"
 	"github.com/emcy/gateway/ui/assets"
@@ -84,7 +85,7 @@ func TestDatabaseAway(t *testing.T) {
 	db, err := tenancy.Open(t.Context(), tenancy.Config{DatabaseURL: env.URL, KEK: tenancytest.KEK(t), Clock: env.Clock, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s := server.New(server.Config{
-		DB: db, People: people{b.people}, Resources: resources{new(bool)}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		DB: db, People: people{b.people}, Resources: resources{new(bool)}, Outbound: outbound.New(outbound.Config{}), Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
 		ClientIP: func(*http.Request) netip.Addr { return netip.IPv4Unspecified() }, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, db.Close())

@@ -7,7 +7,10 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/emcy/gateway/authz/server/flow"
+	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"
 )
@@ -24,9 +27,41 @@ type familyRow struct {
 	ExpiresAt     time.Time
 	RevokedAt     *time.Time
 	RevokedReason string
+	TraceID       string
+	Origin        string // the grant that it came from
+	ConsentID     string // of what a person said yes to
+	// DPoPJKT is the key that its refresh tokens are bound to, empty for none.
+	DPoPJKT string `gorm:"column:dpop_jkt"`
+	// IdleSeconds is how long a refresh token may lie unused.
+	IdleSeconds int64
 }
 
+// Origins of a family.
+const (
+	originCode              = "code"
+	originDevice            = "device"
+	originClientCredentials = "client_credentials"
+	originJWTBearer         = "jwt_bearer"
+)
+
 func (familyRow) TableName() string { return "token_families" }
+
+// newFamily starts what a person said yes to.
+func newFamily(tx *tenancy.Tx, a flow.Approved, origin string) (familyRow, error) {
+	set, err := settings.Load(tx)
+	if err != nil {
+		return familyRow{}, err
+	}
+	now := tx.Now()
+	family := familyRow{
+		TenantID: tx.Tenant(), ID: ids.New("fam"), ClientID: a.ClientID, Subject: a.Subject, UpstreamID: a.UpstreamID, Resource: a.Resource, Scope: a.Scope,
+		CreatedAt: now, ExpiresAt: a.Until, Origin: origin, ConsentID: a.ConsentID, TraceID: a.TraceID, IdleSeconds: int64(set.RefreshIdle / time.Second),
+	}
+	if err := tx.DB().Create(&family).Error; err != nil {
+		return familyRow{}, fmt.Errorf("store token family: %w", err)
+	}
+	return family, nil
+}
 
 func loadFamily(tx *tenancy.Tx, id string) (familyRow, error) {
 	var family familyRow
@@ -74,14 +109,57 @@ func Revoked(tx *tenancy.Tx) ([]string, error) {
 	return out, nil
 }
 
+// alive tells whether who and what a family stands for are still there.
+func (s *Server) alive(tx *tenancy.Tx, family familyRow) (bool, error) {
+	if family.Origin != originClientCredentials {
+		entitled, err := s.flow.Entitled(tx, family.Subject)
+		if err != nil || !entitled {
+			return false, err
+		}
+	}
+	_, err := s.resources.ByID(tx, family.UpstreamID)
+	if errs.Is(err, errs.NotFound) || errors.Is(err, gorm.ErrRecordNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Reuse is a code or refresh token that came a second time, for which its sign-in
+// was ended: it, or the client's storage, may be in other hands.
+type Reuse struct {
+	FamilyID, ClientID, Subject, UpstreamID, Reason string
+	SignedInAt, At                                  time.Time
+}
+
+const (
+	reasonCodeReused    = "authorization code used twice"
+	reasonRefreshReused = "refresh token used again"
+)
+
+// RecentReuse lists the newest first. They go with their families, after the
+// families' lives.
+func RecentReuse(tx *tenancy.Tx, limit int) ([]Reuse, error) {
+	var rows []familyRow
+	err := tx.DB().Where("revoked_at IS NOT NULL AND revoked_reason IN ?", []string{reasonCodeReused, reasonRefreshReused}).
+		Order("revoked_at DESC, id").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("list reused tokens: %w", err)
+	}
+	out := make([]Reuse, len(rows))
+	for i, r := range rows {
+		out[i] = Reuse{FamilyID: r.ID, ClientID: r.ClientID, Subject: r.Subject, UpstreamID: r.UpstreamID, Reason: r.RevokedReason, SignedInAt: r.CreatedAt, At: *r.RevokedAt}
+	}
+	return out, nil
+}
+
 // endIfVoid revokes a family whose person is no member any more, or whose runtime
 // is gone: a new runtime of the same name is another one.
 func (s *Server) endIfVoid(tx *tenancy.Tx, family familyRow) (ended bool, err error) {
-	member, err := tx.IsMember(family.Subject)
+	entitled, err := s.flow.Entitled(tx, family.Subject)
 	if err != nil {
-		return false, fmt.Errorf("check membership: %w", err)
+		return false, fmt.Errorf("check subject: %w", err)
 	}
-	if !member {
+	if !entitled {
 		return true, s.revokeFamily(tx, family, "the person left the workspace")
 	}
 	_, err = s.resources.ByID(tx, family.UpstreamID)

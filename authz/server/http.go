@@ -6,17 +6,18 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
+	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/httpx"
 )
 
 const maxBody = 64 << 10 // bytes; every request here is a small form or document
 
-// route is one endpoint. A path is exact; pattern routes have {upstream} as one segment.
+// route is one endpoint. A path is exact; pattern routes have one segment in braces.
 type route struct {
 	method string
 	path   string
@@ -44,15 +45,32 @@ func (s *Server) table() []route {
 	routes := []route{
 		get("/jwks", true, s.jwks),
 		post("/register", true, s.register),
+		get(registrationPath, true, s.readRegistration),
+		{http.MethodPut, registrationPath, true, s.updateRegistration},
+		{http.MethodDelete, registrationPath, true, s.deleteRegistration},
 		get(oplib.AuthorizePath, false, s.authorize),
 		post(oplib.AuthorizePath, false, s.authorizePost),
 		post(oplib.TokenPath, true, s.formEndpoint),
 		post(oplib.RevokePath, true, s.formEndpoint),
+		post(oplib.DeviceAuthorizationPath, true, s.deviceAuthorization),
+		get(DevicePath, false, s.devicePage),
+		post(DevicePath, false, s.device),
+		post(oplib.IntrospectPath, false, s.formEndpoint),
+		post(parPath, true, s.push),
 		get("/sign-in", false, s.signInPage),
 		post("/sign-in", false, s.signIn),
 		post("/sign-out", false, s.signOut),
+		get(providerPath, false, s.providerPage),
+		post(providerPath, false, s.providerStart),
+		get(callbackPath, false, s.providerCallback),
 		get("/consent", false, s.consentPage),
 		post("/consent", false, s.consent),
+		get(flow.DonePath, false, s.donePage),
+		get(appsPath, false, s.appsPage),
+		post(appsPath+"/revoke", false, s.revokeApp),
+		post(appsPath+"/revoke-all", false, s.revokeApps),
+		post("/me/sign-out", false, s.signOutHere),
+		post("/me/sign-out-everywhere", false, s.signOutEverywhere),
 		get("/", false, s.home),
 	}
 	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
@@ -81,8 +99,10 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 	if len(allow) == 0 {
 		if strings.HasPrefix(r.URL.Path, "/.well-known/") {
 			h.Set("Access-Control-Allow-Origin", "*") // a browser client reads the 404 and tries the next address
+			s.writeError(w, r, errNothingHere)
+			return
 		}
-		s.writeError(w, r, errNothingHere)
+		s.nothingHere(w, r, issuer)
 		return
 	}
 	if len(matched) > 0 && matched[0].cors {
@@ -105,8 +125,9 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, issuer string) {
 	}
 	httpx.BoundBody(w, r, s.bodyTime) // anew: the database may have taken its time
 	r.Body = http.MaxBytesReader(w, timedBody{r.Body, w}, maxBody)
-	req := request{handle: handle, issuer: issuer, browser: browserOf(r, issuer)}
-	endpoint.handle(w, r.WithContext(withRequest(r.Context(), req)))
+	req := request{handle: handle, issuer: issuer, browser: browserOf(r, issuer), answer: h, site: r.Header.Get("Sec-Fetch-Site")}
+	r = r.WithContext(withRequest(r.Context(), req))
+	s.trace.Serve(w, r, trace.Visit{Handle: handle, Issuer: issuer, Addr: s.clientIP(r)}, endpoint.handle)
 }
 
 // match finds the routes of a path, and the methods that they have.
@@ -136,12 +157,13 @@ func pick(matched []route, method string) (route, bool) {
 	return route{}, false
 }
 
-// matchPath also gives the segment that stands for {upstream}.
-func matchPath(pattern, path string) (upstream string, ok bool) {
-	before, after, wild := strings.Cut(pattern, "{upstream}")
+// matchPath also gives the segment that stands for what is in braces.
+func matchPath(pattern, path string) (segment string, ok bool) {
+	before, rest, wild := strings.Cut(pattern, "{")
 	if !wild {
 		return "", pattern == path
 	}
+	_, after, _ := strings.Cut(rest, "}")
 	middle, ok := strings.CutPrefix(path, before)
 	if !ok {
 		return "", false
@@ -196,9 +218,6 @@ func form(r *http.Request) (url.Values, error) {
 	return r.PostForm, single(r.PostForm)
 }
 
-// grantTypes are all that the token endpoint knows.
-var grantTypes = []string{"authorization_code", "refresh_token"}
-
 // formEndpoint guards the library's token and revocation endpoints.
 func (s *Server) formEndpoint(w http.ResponseWriter, r *http.Request) {
 	values, err := form(r)
@@ -206,21 +225,20 @@ func (s *Server) formEndpoint(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
-	if grant := values.Get("grant_type"); r.URL.Path == oplib.TokenPath && grant != "" && !slices.Contains(grantTypes, grant) {
-		s.writeError(w, r, &oauthError{Code: "unsupported_grant_type", Description: "grant_type must be " + strings.Join(grantTypes, " or ") + "."})
-		return
+	if grant := values.Get("grant_type"); r.URL.Path == oplib.TokenPath && grant != "" {
+		if err := s.checkGrant(r.Context(), grant); err != nil {
+			s.writeError(w, r, err)
+			return
+		}
 	}
-	_, _, basic := r.BasicAuth()
-	if basic && (values.Has("client_secret") || values.Has("client_assertion")) {
-		s.writeError(w, r, &oauthError{Code: "invalid_request", Description: "Use one way of client authentication."})
-		return
-	}
-	s.op.ServeHTTP(&tokenWriter{ResponseWriter: w, basic: basic}, r)
+	s.op.ServeHTTP(&tokenWriter{ResponseWriter: w, basic: r.Header.Get("Authorization") != ""}, r)
 }
 
 // tokenWriter adds the headers that the library leaves out (RFC 6749, section 5).
 type tokenWriter struct {
 	http.ResponseWriter
+	// basic tells that the client tried the Authorization header, whose refusal names the
+	// scheme (RFC 6749, section 5.2).
 	basic bool
 }
 
@@ -250,7 +268,7 @@ func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent an authorization request that is not a plain form.", "Start again from the app. If it happens again, tell its makers."})
+		s.errorPage(w, r, http.StatusBadRequest, pageError{code: "invalid_request", title: "This request cannot be read", text: "The app sent an authorization request that is not a plain form.", cure: "Start again from the app. If it happens again, tell its makers."})
 		return
 	}
 	s.redirect(w, oplib.AuthorizePath+"?"+values.Encode())
@@ -260,7 +278,7 @@ func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) {
 // answers some that it cannot read with JSON, in the person's browser.
 var authorizeParameters = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "state", "scope", "code_challenge", "code_challenge_method",
-	"prompt", "request", "request_uri", "resource",
+	"prompt", "request", "request_uri", "resource", "dpop_jkt",
 }
 
 // authorize is the first phase: single parameters, a known client, a registered
@@ -268,34 +286,39 @@ var authorizeParameters = []string{
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || single(values) != nil {
-		s.errorPage(w, r, http.StatusBadRequest, pageError{"invalid_request", "This request cannot be read", "The app sent a parameter twice, or in a form that cannot be read.", "Start again from the app. If it happens again, tell its makers."})
+		s.errorPage(w, r, http.StatusBadRequest, pageError{code: "invalid_request", title: "This request cannot be read", text: "The app sent a parameter twice, or in a form that cannot be read.", cure: "Start again from the app. If it happens again, tell its makers."})
 		return
 	}
-	err = s.checkRedirect(r.Context(), values.Get("client_id"), values.Get("redirect_uri"))
+	req := requestFrom(r.Context())
+	// Before the client is looked for: that may fetch its document, from wherever it says.
+	if wait := s.attempts.Take(req.handle.Tenant(), s.clientIP(r)); wait > 0 {
+		w.Header().Set("Retry-After", retryAfter(wait))
+		s.pageFor(w, r, errs.E(errs.RateLimited, "Too many sign-ins were started from this address.", nil))
+		return
+	}
+	r, values, err = s.unfold(r, values)
+	if err == nil {
+		err = s.checkRedirect(r.Context(), values.Get("client_id"), values.Get("redirect_uri"))
+	}
 	switch {
 	case err == nil:
-	case isUnknownClient(err):
+	case err == errRequestURI: //nolint:errorlint // a sentinel that is returned bare
 		s.errorPage(w, r, http.StatusBadRequest, pageError{
-			"invalid_client", "This app is not registered here", "The app uses a registration that this workspace does not know, or that has expired.",
-			"Make the app forget its registration, then connect again: in Claude Code run /mcp and choose “Clear authentication”; for mcp-remote delete ~/.mcp-auth; elsewhere remove the server and add it again.",
+			code: "invalid_request_uri", title: "This sign-in link is used or too old", text: "The app prepared this sign-in for one use within a minute.", cure: "Start again from the app.",
 		})
 		return
+	case refusalOf(err) != nil:
+		status, p := refusalPage(refusalOf(err), values.Get("client_id"))
+		s.errorPage(w, r, status, p)
+		return
 	case err == errRedirect: //nolint:errorlint // a sentinel that is returned bare
-		s.errorPage(w, r, http.StatusBadRequest, pageError{
-			"invalid_redirect_uri", "The app asks to return to an address it has not registered", "For your safety nothing was sent there.",
-			"Remove the server in the app and add it again, so that it registers anew. If it happens again, tell the app's makers.",
-		})
+		s.errorPage(w, r, http.StatusBadRequest, redirectPage())
 		return
 	default:
 		s.pageFor(w, r, err)
 		return
 	}
-	req := requestFrom(r.Context())
-	if wait := s.attempts.take(req.handle.Tenant(), s.clientIP(r)); wait > 0 {
-		w.Header().Set("Retry-After", retryAfter(wait))
-		s.pageFor(w, r, errs.E(errs.RateLimited, "Too many sign-ins were started from this address.", nil))
-		return
-	}
+	req = requestFrom(r.Context())
 	if req.browser == "" {
 		req.browser = setBrowser(w, req.issuer)
 	}
@@ -309,9 +332,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	s.op.ServeHTTP(w, r)
 }
 
-func isUnknownClient(err error) bool { return err == error(errUnknownClient) } //nolint:errorlint // a sentinel that is returned bare
-
 // home says what this origin is, to a person who opens it.
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
-	s.errorPage(w, r, http.StatusOK, pageError{"", "This is an MCP address", "Runtimes of this workspace are served here to MCP clients such as Claude, VS Code or Cursor.", "Add the full MCP URL, which ends in /mcp, to your client."})
+	s.errorPage(w, r, http.StatusOK, pageError{
+		title: "This is an MCP address", text: "Runtimes of this workspace are served here to MCP clients such as Claude, VS Code or Cursor.",
+		cure: "Add the full MCP URL, which ends in /mcp, to your client. What your apps may do is at " + appsPath + ".",
+	})
 }

@@ -90,9 +90,15 @@ func (br *browser) submit(target string, values url.Values) page {
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="([a-z]+)" value="([^"]*)"`)
 
-// fields are the hidden fields of a page's last form, and more.
+// ticked are the boxes that a page comes with.
+var ticked = regexp.MustCompile(`<input type="checkbox"[^>]* name="([^"]+)" value="([^"]*)" checked`)
+
+// fields are the hidden and ticked fields of a page's last form, and more.
 func (p page) fields(more ...string) url.Values {
 	v := url.Values{}
+	for _, m := range ticked.FindAllStringSubmatch(p.body, -1) {
+		v.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	}
 	for _, m := range hidden.FindAllStringSubmatch(p.body, -1) {
 		v.Set(m[1], html.UnescapeString(m[2]))
 	}

@@ -42,14 +42,15 @@ func TestB2AnotherBrowser(t *testing.T) {
 		attempt := consent.fields().Get("attempt")
 		a.consentPage(theirs) // is signed in, too
 		for _, path := range []string{"/sign-in?attempt=", "/consent?attempt="} {
-			for _, br := range []*browser{theirs, tn.browser()} {
+			for br, says := range map[*browser]string{theirs: "other_browser", tn.browser(): "cookies_blocked"} {
 				p := br.get(path + attempt)
-				require.Equal(b.t, 404, p.status)
+				require.Equal(b.t, 403, p.status)
+				require.Contains(b.t, p.body, says)
 				require.NotContains(b.t, p.body, "Runtime tickets")
 			}
 		}
-		require.Equal(b.t, 404, theirs.decide(consent, "allow").status)
-		require.Equal(b.t, 404, theirs.submit("/sign-in", consent.fields("email", tn.owner.Email, "password", password)).status)
+		require.Equal(b.t, 403, theirs.decide(consent, "allow").status)
+		require.Equal(b.t, 403, theirs.submit("/sign-in", consent.fields("email", tn.owner.Email, "password", password)).status)
 		require.Equal(b.t, 303, mine.decide(consent, "allow").status)
 		for _, odd := range []string{"", "att_x", "\x00", "\xff", strings.Repeat("a", 5000)} {
 			require.Equal(b.t, 404, mine.get("/consent?attempt="+url.QueryEscape(odd)).status, "%q", odd)
@@ -130,7 +131,7 @@ func TestConsent(t *testing.T) {
 			"https://claude.ai/api/cb": {"claude.ai", "form-action 'self' https:", "Check that you know the host"},
 			callback:                   {"127.0.0.1:33418", "form-action 'self' http://localhost:* http://127.0.0.1:* https:", "a program on this computer"},
 			"http://[::1]:1/cb":        {"[::1]:1", "form-action 'self' http: https:", "a program on this computer"},
-			"cursor://anysphere/cb":    {"cursor:", "form-action 'self' cursor:", "Any app can claim this scheme"},
+			"com.example.app:/cb":      {"com.example.app:", "form-action 'self' com.example.app:", "Any app can claim this scheme"},
 		} {
 			a := tn.app(redirect)
 			br := tn.browser()
@@ -140,7 +141,7 @@ func TestConsent(t *testing.T) {
 			}
 			require.True(b.t, strings.HasSuffix(p.header.Get("Content-Security-Policy"), shows[1]), p.header.Get("Content-Security-Policy"))
 			require.NotContains(b.t, p.body, "offline_access")
-			require.Contains(b.t, a.consentPage(br, "redirect_uri", redirect, "scope", "mcp").body, "Stay connected", "true of every client")
+			require.Contains(b.t, a.consentPage(br, "redirect_uri", redirect, "scope", "mcp").body, "also when you are not there", "true of every client")
 			require.Equal(b.t, 303, br.decide(p, "maybe").status)
 			denied := br.decide(p, "deny")
 			q, err := url.Parse(denied.location)

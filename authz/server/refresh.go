@@ -9,6 +9,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/internal/dpop"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 )
@@ -34,13 +36,26 @@ var errRefresh = invalidGrant("The refresh token is not valid any more. Sign in 
 func (s *Server) Refresh(ctx context.Context, r oplib.RefreshRequest) (tokens oplib.Tokens, err error) {
 	req := requestFrom(ctx)
 	if !ids.ValidSecret(refreshPrefix, r.RefreshToken) {
-		return oplib.Tokens{}, s.refuse(ctx, r.ClientID, errRefresh)
+		return oplib.Tokens{}, s.refuseRefresh(ctx, r)
 	}
+	proof, err := s.readProof(ctx, oplib.TokenPath, r.Proofs)
+	if err != nil {
+		return oplib.Tokens{}, err
+	}
+	var granted grant
 	var refused error
-	granted, done, err := s.rotations.take(ctx, s, req.handle, r)
+	var done bool
+	if proof == nil {
+		granted, done, err = s.rotations.take(ctx, s, req.handle, r)
+	}
+	if err == nil && !done && r.Unproven {
+		if err := s.unproven(ctx, r.ClientID, oplib.GrantRefresh); err != nil {
+			return oplib.Tokens{}, err
+		}
+	}
 	if err == nil && !done {
 		err = s.db.Write(ctx, req.handle, func(tx *tenancy.Tx) error {
-			granted, refused, err = s.rotate(tx, r)
+			granted, refused, err = s.rotate(ctx, tx, r, proof)
 			return err
 		})
 	}
@@ -53,10 +68,22 @@ func (s *Server) Refresh(ctx context.Context, r oplib.RefreshRequest) (tokens op
 	return tokens, refused
 }
 
+// refuseRefresh answers what is no secret of ours: the client is told first where it
+// is refused itself.
+func (s *Server) refuseRefresh(ctx context.Context, r oplib.RefreshRequest) error {
+	if r.Unproven {
+		if err := s.unproven(ctx, r.ClientID, oplib.GrantRefresh); err != nil {
+			return err
+		}
+	}
+	return errRefresh
+}
+
 // rotate judges one refresh token: every case there is.
-func (s *Server) rotate(tx *tenancy.Tx, r oplib.RefreshRequest) (_ grant, refused, err error) {
+func (s *Server) rotate(ctx context.Context, tx *tenancy.Tx, r oplib.RefreshRequest, proof *dpop.Proof) (_ grant, refused, err error) {
 	var none grant
-	if refused, err := known(tx, r.ClientID); err != nil || refused != nil {
+	client, refused, err := known(tx, r.ClientID)
+	if err != nil || refused != nil {
 		return none, refused, err
 	}
 	var token refreshRow
@@ -84,15 +111,29 @@ func (s *Server) rotate(tx *tenancy.Tx, r oplib.RefreshRequest) (_ grant, refuse
 	if ended, err := s.endIfVoid(tx, family); err != nil || ended {
 		return none, errRefresh, err
 	}
+	set, err := settings.Load(tx)
+	if err != nil {
+		return none, nil, err
+	}
+	jkt, refused, err := s.bind(ctx, tx, set, client, proof, family.DPoPJKT)
+	if err != nil || refused != nil {
+		return none, refused, err
+	}
+	if err := boundFamily(tx, &family, client, jkt); err != nil {
+		return none, nil, fmt.Errorf("bind token family: %w", err)
+	}
 	res := tx.DB().Model(&refreshRow{}).Where("hash = ? AND used_at IS NULL", token.Hash).Update("used_at", &now)
 	if res.Error != nil {
 		return none, nil, fmt.Errorf("use refresh token: %w", res.Error)
 	}
 	if res.RowsAffected == 1 {
 		granted, err := issue(tx, family, token.Generation+1)
+		granted.jkt = jkt
 		return granted, nil, err
 	}
-	return s.replay(tx, family, token.Hash)
+	granted, refused, err := s.replay(tx, family, token.Hash)
+	granted.jkt = jkt
+	return granted, refused, err
 }
 
 // replay answers a refresh token that was used before: within the grace, and as
@@ -116,5 +157,5 @@ func (s *Server) replay(tx *tenancy.Tx, family familyRow, hash string) (_ grant,
 		return granted, nil, nil
 	}
 	refused = invalidGrant("The refresh token was used before. For safety the sign-in was ended; sign in again.")
-	return grant{}, refused, s.revokeFamily(tx, family, "refresh token used again")
+	return grant{}, refused, s.revokeFamily(tx, family, reasonRefreshReused)
 }

@@ -32,13 +32,18 @@ func TestC3Registration(t *testing.T) {
 		require.NoError(b.t, json.Unmarshal([]byte(p.body), &got))
 		id, _ := got["client_id"].(string)
 		require.Regexp(b.t, "^cli_[0-9a-z]{26}$", id)
+		for name, secret := range map[string]string{"client_secret": "^emc_cs_[0-9A-Za-z_-]{49}$", "registration_access_token": "^emc_rat_[0-9A-Za-z_-]{49}$"} {
+			require.Regexp(b.t, secret, got[name])
+			delete(got, name)
+		}
 		delete(got, "client_id")
 		want := map[string]any{
 			"client_id_issued_at": float64(b.env.Clock.Now().Unix()), "redirect_uris": []any{"http://localhost/callback", "https://claude.ai/cb", "cursor://anysphere.cursor-mcp/cb"},
-			"client_name": "Claude", "client_uri": "https://claude.ai", "application_type": "web", "token_endpoint_auth_method": "none",
+			"client_name": "Claude", "client_uri": "https://claude.ai", "application_type": "web", "token_endpoint_auth_method": "client_secret_basic",
+			"client_secret_expires_at": float64(0), "registration_client_uri": tn.issuer + "/register/" + id,
 			"grant_types": []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"}, "scope": "mcp offline_access", "software_id": "s1", "software_version": "1.0",
 		}
-		require.Equal(b.t, want, got, "what is stored, no secret, no management address")
+		require.Equal(b.t, want, got, "what is stored")
 		require.Equal(b.t, int64(1), tn.count("clients", "kind = ?", "dcr"))
 		require.Equal(b.t, int64(0), tn.count("clients", "id = ?", "cli_mine"))
 		require.Equal(b.t, int64(1), tn.count("audit_events", "action = ? AND target_kind = ? AND target_id = ? AND after = ?", "client.register", "client", id,
@@ -47,6 +52,7 @@ func TestC3Registration(t *testing.T) {
 		minimal := tn.register(`{"redirect_uris":["http://127.0.0.1/"],"scope":"","client_name":""}`)
 		require.Equal(b.t, 201, minimal.status, minimal.body)
 		require.NotContains(b.t, minimal.body, "client_name")
+		require.NotContains(b.t, minimal.body, "client_secret", "an empty one would make some libraries send it")
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/emcy/gateway/authz/server/keys"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 )
@@ -17,21 +18,21 @@ func (s *Server) Revoke(ctx context.Context, clientID, token string) error {
 	req := requestFrom(ctx)
 	var refused error
 	err := s.db.Write(ctx, req.handle, func(tx *tenancy.Tx) (err error) {
-		if refused, err = known(tx, clientID); err != nil || refused != nil {
+		if _, refused, err = known(tx, clientID); err != nil || refused != nil {
 			return err
 		}
-		familyID, err := s.familyOf(tx, req.issuer, token)
-		if err != nil || familyID == "" {
-			return err
-		}
-		family, err := loadFamily(tx, familyID)
+		p, err := readToken(tx, req.issuer, token)
 		if err != nil {
 			return err
 		}
-		if family.ClientID != clientID || family.RevokedAt != nil {
+		var families []familyRow
+		if err := tx.DB().Where("id = ?", p.family).Limit(1).Find(&families).Error; err != nil {
+			return fmt.Errorf("read token family: %w", err)
+		}
+		if len(families) == 0 || families[0].ClientID != clientID || families[0].RevokedAt != nil {
 			return nil
 		}
-		return s.revokeFamily(tx, family, "revoked by the client")
+		return s.revokeFamily(tx, families[0], "revoked by the client")
 	})
 	if err != nil {
 		return s.failure(ctx, fmt.Errorf("revoke: %w", err))
@@ -39,30 +40,34 @@ func (s *Server) Revoke(ctx context.Context, clientID, token string) error {
 	return refused
 }
 
-// familyOf finds the family of a refresh or access token; "" where it is neither.
-func (s *Server) familyOf(tx *tenancy.Tx, issuer, token string) (string, error) {
+// readToken reads a refresh or access token of the tenant's. What is neither is no
+// error (RFC 7009, section 2.2).
+func readToken(tx *tenancy.Tx, issuer, token string) (presented, error) {
 	if ids.ValidSecret(refreshPrefix, token) {
 		var rows []refreshRow
-		if err := tx.DB().Where("hash = ?", ids.Hash(token)).Limit(1).Find(&rows).Error; err != nil || len(rows) == 0 {
-			return "", err
+		if err := tx.DB().Where("hash = ?", ids.Hash(token)).Limit(1).Find(&rows).Error; err != nil {
+			return presented{}, fmt.Errorf("read refresh token: %w", err)
 		}
-		return rows[0].FamilyID, nil
+		if len(rows) == 0 {
+			return presented{}, nil
+		}
+		return presented{family: rows[0].FamilyID, spent: rows[0].UsedAt != nil, issued: rows[0].CreatedAt, expires: rows[0].ExpiresAt}, nil
 	}
-	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	set, err := keys.LoadAll(tx)
 	if err != nil {
-		return "", nil //nolint:nilerr // not a token of ours, which is no error (RFC 7009, section 2.2)
+		return presented{}, err
 	}
-	keys, err := LoadKeys(tx)
-	if err != nil {
-		return "", err
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	if err != nil || parsed.Headers[0].ExtraHeaders[jose.HeaderType] != accessType {
+		return presented{}, nil //nolint:nilerr // as above
+	}
+	key, ok := set.Find(parsed.Headers[0].KeyID)
+	if !ok || key.Algorithm != parsed.Headers[0].Algorithm {
+		return presented{}, nil
 	}
 	var claims accessClaims
-	if err := parsed.Claims(jose.JSONWebKeySet{Keys: keys.Public}, &claims); err != nil || claims.Issuer != issuer {
-		return "", nil //nolint:nilerr // as above
+	if err := parsed.Claims(key.Key, &claims); err != nil || claims.Issuer != issuer || claims.Expiry == nil || claims.IssuedAt == nil {
+		return presented{}, nil //nolint:nilerr // as above
 	}
-	var n int64
-	if err := tx.DB().Model(&familyRow{}).Where("id = ?", claims.Family).Count(&n).Error; err != nil || n == 0 {
-		return "", err
-	}
-	return claims.Family, nil
+	return presented{family: claims.Family, issued: claims.IssuedAt.Time(), expires: claims.Expiry.Time(), claims: claims}, nil
 }

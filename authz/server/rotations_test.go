@@ -105,14 +105,19 @@ func TestRefreshesBehindAFault(t *testing.T) {
 		for range 10 {
 			lines = append(lines, a.tokens(br))
 		}
-		b.resourcesFail = true // the shared transaction fails, one of its own does not need the list
+		// A successor's place that is taken ends the shared transaction, and one of its own.
+		tn.write(func(tx *tenancy.Tx) error {
+			row := tokenRow{TenantID: tx.Tenant(), Hash: "taken", FamilyID: lines[0].family(), Generation: 2, CreatedAt: tx.Now(), ExpiresAt: tx.Now()}
+			return tx.DB().Create(&row).Error
+		})
 		got := make([]tokens, len(lines))
 		var wg sync.WaitGroup
 		for i, first := range lines {
 			wg.Go(func() { got[i] = a.refresh(first.Refresh) })
 		}
 		wg.Wait()
-		for _, one := range got {
+		require.Equal(b.t, 500, got[0].status)
+		for _, one := range got[1:] {
 			require.Equal(b.t, 200, one.status, one.body)
 		}
 		require.Zero(b.t, server.Gathered(b.server))
@@ -156,3 +161,11 @@ func TestALockedTokenHoldsUpNobodyElse(t *testing.T) {
 		require.Equal(b.t, 200, (<-waiting).status)
 	})
 }
+
+type tokenRow struct {
+	TenantID, Hash, FamilyID string
+	Generation               int64
+	CreatedAt, ExpiresAt     time.Time
+}
+
+func (tokenRow) TableName() string { return "refresh_tokens" }

@@ -17,6 +17,7 @@ type (
 	sessionRow struct{ TenantID, IDHash string }
 	codeRow    struct{ TenantID, Hash string }
 	familyRow  struct{ TenantID, ID string }
+	consentRow struct{ TenantID, ID string }
 	clientRow  struct {
 		TenantID, ID, Kind, Name, ApplicationType string
 		RedirectURIs                              string `gorm:"column:redirect_uris"`
@@ -30,13 +31,14 @@ func (attemptRow) TableName() string { return "attempts" }
 func (sessionRow) TableName() string { return "end_user_sessions" }
 func (codeRow) TableName() string    { return "codes" }
 func (familyRow) TableName() string  { return "token_families" }
+func (consentRow) TableName() string { return "consents" }
 func (clientRow) TableName() string  { return "clients" }
 
 func (tn *tenant) count(table, where string, args ...any) int64 {
 	tn.b.t.Helper()
 	var n int64
 	err := tn.b.env.DB.Read(tn.b.t.Context(), tn.handle, func(tx *tenancy.Tx) error {
-		for _, row := range []schema.Tabler{&auditRow{}, &refreshRow{}, &attemptRow{}, &sessionRow{}, &codeRow{}, &familyRow{}, &clientRow{}} {
+		for _, row := range []schema.Tabler{&auditRow{}, &refreshRow{}, &attemptRow{}, &sessionRow{}, &codeRow{}, &familyRow{}, &consentRow{}, &clientRow{}} {
 			if row.TableName() == table {
 				return tx.DB().Model(row).Where(where, args...).Count(&n).Error
 			}

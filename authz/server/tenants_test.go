@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -59,6 +60,10 @@ func TestTwoTenants(t *testing.T) {
 			v := client.consentPage(here).fields("decision", "allow", "email", a.owner.Email, "password", password)
 			return func(br *browser) page { return form(br, path, v) }
 		}
+		own := func(path string) func(br *browser) page {
+			v := here.get("/me/apps").fields("client", "cli_none")
+			return func(br *browser) page { return form(br, path, v) }
+		}
 		code := client.code(here)
 		live := client.tokens(here)
 		type entry struct {
@@ -70,7 +75,18 @@ func TestTwoTenants(t *testing.T) {
 		public := func(path string) entry {
 			return entry{func(br *browser) page { return br.get(strings.Replace(path, "{upstream}", "tickets", 1)) }, 200, 200, true}
 		}
+		managed := func(method string, ok int) entry {
+			var made struct {
+				ID    string `json:"client_id"`
+				Token string `json:"registration_access_token"`
+			}
+			require.NoError(b.t, json.Unmarshal([]byte(a.register(`{"redirect_uris":["`+callback+`"]}`).body), &made))
+			return entry{func(br *browser) page {
+				return br.request(method, "/register/"+made.ID, `{"client_id":"`+made.ID+`","redirect_uris":["`+callback+`"]}`, "Content-Type", "application/json", "Authorization", "Bearer "+made.Token)
+			}, ok, 401, false}
+		}
 		entries := map[string]entry{
+			"GET /register/{client}": managed("GET", 200), "PUT /register/{client}": managed("PUT", 200), "DELETE /register/{client}": managed("DELETE", 204),
 			"GET /":     public("/"),
 			"GET /jwks": public("/jwks"),
 			"POST /register": {func(br *browser) page {
@@ -84,11 +100,17 @@ func TestTwoTenants(t *testing.T) {
 			"POST /revoke": {func(br *browser) page {
 				return form(br, "/revoke", url.Values{"client_id": {client.id}, "token": {live.Refresh}})
 			}, 200, 401, false},
-			"GET /sign-in":   {pageOf("/sign-in"), 200, 404, false},
-			"GET /consent":   {pageOf("/consent"), 200, 404, false},
-			"POST /sign-in":  {post("/sign-in"), 303, 404, false},
-			"POST /consent":  {post("/consent"), 303, 404, false},
-			"POST /sign-out": {post("/sign-out"), 303, 404, false},
+			"GET /done":                    {pageOf("/done"), 303, 404, false},
+			"GET /me/apps":                 {func(br *browser) page { return br.get("/me/apps") }, 200, 303, false},
+			"POST /me/apps/revoke":         {own("/me/apps/revoke"), 303, 403, false},
+			"POST /me/apps/revoke-all":     {own("/me/apps/revoke-all"), 303, 403, false},
+			"POST /me/sign-out-everywhere": {own("/me/sign-out-everywhere"), 200, 403, false},
+			"POST /me/sign-out":            {own("/me/sign-out"), 303, 403, false}, // after the one before nobody is signed in
+			"GET /sign-in":                 {pageOf("/sign-in"), 200, 404, false},
+			"GET /consent":                 {pageOf("/consent"), 200, 404, false},
+			"POST /sign-in":                {post("/sign-in"), 303, 404, false},
+			"POST /consent":                {post("/consent"), 303, 404, false},
+			"POST /sign-out":               {post("/sign-out"), 303, 404, false},
 		}
 		for _, kind := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
 			for _, path := range []string{kind, kind + "/{upstream}/mcp", "/{upstream}/mcp" + kind} {
@@ -100,13 +122,15 @@ func TestTwoTenants(t *testing.T) {
 		for _, r := range routes {
 			e, ok := entries[r.Method+" "+r.Path]
 			require.True(b.t, ok, "%s %s has no entry here", r.Method, r.Path)
-			if r.Path == "/sign-out" {
+			if strings.Contains(r.Path, "sign-out") {
 				continue // last: it ends the session that the others need
 			}
 			check(b.t, r.Method+" "+r.Path, e.do(here), e.do(there), e.ok, e.fail, canaries)
 		}
-		e := entries["POST /sign-out"]
-		check(b.t, "POST /sign-out", e.do(here), e.do(there), e.ok, e.fail, canaries)
+		for _, name := range []string{"POST /me/sign-out-everywhere", "POST /me/sign-out", "POST /sign-out"} {
+			e := entries[name]
+			check(b.t, name, e.do(here), e.do(there), e.ok, e.fail, canaries)
+		}
 
 		// With a client of B's own, A's tokens are nothing either.
 		guest := other.app()

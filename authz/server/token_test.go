@@ -82,8 +82,8 @@ func TestA5CodeReplay(t *testing.T) {
 	})
 }
 
-func parallel(n int, f func() tokens) []tokens {
-	out := make([]tokens, n)
+func parallel[T any](n int, f func() T) []T {
+	out := make([]T, n)
 	var wg sync.WaitGroup
 	start := make(chan struct{})
 	for i := range out {
@@ -205,10 +205,6 @@ func TestA19RevocationTellsNothing(t *testing.T) {
 		require.Empty(b.t, tn.revoked())
 		require.Equal(b.t, 200, a.refresh(got.Refresh).status)
 		require.Equal(b.t, 200, a.redeem(code).status)
-		for _, path := range []string{"/introspect", "/oauth/introspect", "/introspection", "/userinfo"} {
-			p := tn.browser().request("POST", path, "token="+got.Access+"&client_id="+other.id, "Content-Type", "application/x-www-form-urlencoded")
-			require.Equal(b.t, 404, p.status, "there is no introspection")
-		}
 	})
 }
 
@@ -267,8 +263,8 @@ func TestRevokeUpstream(t *testing.T) {
 		require.Equal(b.t, "invalid_grant", a.refresh(gone.Refresh).Error)
 		require.Equal(b.t, "invalid_grant", a.redeem(onTheWay).Error)
 		require.Equal(b.t, 200, a.refresh(kept.Refresh).status)
-		b.env.Clock.Advance(time.Hour + 4*time.Minute)
-		require.Contains(b.t, tn.revoked(), gone.family(), "another node's clock may be behind")
+		b.env.Clock.Advance(24*time.Hour + 4*time.Minute)
+		require.Contains(b.t, tn.revoked(), gone.family(), "the longest life that a tenant may choose, and another node's clock may be behind")
 		b.env.Clock.Advance(time.Minute)
 		require.Empty(b.t, tn.revoked(), "no access token of theirs can be alive")
 	})

@@ -9,28 +9,28 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/emcy/gateway/authz/server/clients"
+	"github.com/emcy/gateway/authz/server/keys"
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 )
 
-// Lifetimes.
+// Lifetimes that no tenant chooses.
 const (
 	CodeLife = 60 * time.Second
-	// AccessLife is how long an access token lives. Claude Code refreshes five
-	// minutes before the end, so less than ten minutes would make it refresh always.
-	AccessLife = time.Hour
 	// outlived is when no access token of a family that was ended can be alive, by any
-	// node's clock.
-	outlived    = AccessLife + 5*time.Minute
-	refreshIdle = 30 * 24 * time.Hour
-	familyLife  = 90 * 24 * time.Hour
+	// node's clock, whatever its tenant's settings were then.
+	outlived = settings.LongestAccess + 5*time.Minute
 	// refreshGrace is how long a refresh token that was just used may be used again,
 	// by a client whose reply was lost. It gets the same successor.
 	refreshGrace = 10 * time.Second
 
 	codePrefix    = "emc_ac"
 	refreshPrefix = "emc_rt"
+
+	accessType = "at+jwt" // RFC 9068, section 2.1
 )
 
 // invalidGrant is the one answer to every code or refresh token that does not
@@ -42,19 +42,24 @@ func invalidGrant(description string) *oplib.Error {
 // grant is what a transaction decided to give. The access token is signed when the
 // transaction is over: others wait for it meanwhile.
 type grant struct {
-	family  familyRow
-	signer  jose.Signer
+	family familyRow
+	signer jose.Signer
+	// refresh is empty where nothing renews the family.
 	refresh string
 	at      time.Time
+	// life is the access token's; zero is as long as the family's.
+	life time.Duration
+	// jkt is the key that the access token is bound to, empty for a Bearer token.
+	jkt string
 }
 
-// known refuses a client that is not registered here.
-func known(tx *tenancy.Tx, clientID string) (refused, err error) {
-	_, ok, err := findClient(tx, clientID)
-	if err == nil && !ok {
+// known refuses a client that is not registered here, or is not let in.
+func known(tx *tenancy.Tx, clientID string) (c clients.Client, refused, err error) {
+	c, ok, err := clients.Load(tx, clientID)
+	if err == nil && (!ok || c.Status != clients.Active) {
 		refused = errUnknownClient
 	}
-	return refused, err
+	return c, refused, err
 }
 
 // refuse answers what is no secret of ours, without a write: the client is
@@ -62,7 +67,7 @@ func known(tx *tenancy.Tx, clientID string) (refused, err error) {
 func (s *Server) refuse(ctx context.Context, clientID string, answer error) error {
 	var refused error
 	err := s.db.Read(ctx, requestFrom(ctx).handle, func(tx *tenancy.Tx) (err error) {
-		refused, err = known(tx, clientID)
+		_, refused, err = known(tx, clientID)
 		return err
 	})
 	if err != nil {
@@ -95,38 +100,45 @@ func prepare(tx *tenancy.Tx, family familyRow, generation int64) (grant, error) 
 	if err != nil {
 		return grant{}, err
 	}
-	return derive(tx, signer, family, generation)
+	set, err := settings.Load(tx)
+	if err != nil {
+		return grant{}, err
+	}
+	return derive(tx, signer, set.Access, family, generation)
 }
 
 // activeSigner signs with the tenant's active key. It outlives the transaction, and
 // many may use it at once.
 func activeSigner(tx *tenancy.Tx) (jose.Signer, error) {
-	keys, err := LoadKeys(tx)
+	set, err := keys.LoadAll(tx)
 	if err != nil {
 		return nil, err
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: keys.Active, KeyID: keys.ActiveKID}},
-		(&jose.SignerOptions{}).WithType("at+jwt"))
-	if err != nil {
-		return nil, fmt.Errorf("prepare signer: %w", err)
-	}
-	return signer, nil
+	return set.Active.JOSE(accessType)
 }
 
-func derive(tx *tenancy.Tx, signer jose.Signer, family familyRow, generation int64) (grant, error) {
+func derive(tx *tenancy.Tx, signer jose.Signer, life time.Duration, family familyRow, generation int64) (grant, error) {
 	mac, err := tx.MAC("refresh-token", family.ID, strconv.FormatInt(generation, 10))
 	if err != nil {
 		return grant{}, err
 	}
-	return grant{family, signer, ids.FromKey(refreshPrefix, mac), tx.Now()}, nil
+	return grant{family: family, signer: signer, refresh: ids.FromKey(refreshPrefix, mac), at: tx.Now(), life: life}, nil
 }
 
 func (g grant) row(tx *tenancy.Tx, generation int64) refreshRow {
-	expires := g.at.Add(refreshIdle)
+	expires := g.at.Add(time.Duration(g.family.IdleSeconds) * time.Second)
 	if g.family.ExpiresAt.Before(expires) {
 		expires = g.family.ExpiresAt
 	}
 	return refreshRow{TenantID: tx.Tenant(), Hash: ids.Hash(g.refresh), FamilyID: g.family.ID, Generation: generation, CreatedAt: g.at, ExpiresAt: expires}
+}
+
+// expires is when the access token ends: never after its family.
+func (g grant) expires() time.Time {
+	if end := g.at.Add(g.life); g.life > 0 && end.Before(g.family.ExpiresAt) {
+		return end
+	}
+	return g.family.ExpiresAt
 }
 
 // tokens signs the access token.
@@ -135,29 +147,43 @@ func (g grant) tokens(issuer string) (oplib.Tokens, error) {
 	if err != nil {
 		return oplib.Tokens{}, err
 	}
+	kind := "Bearer"
+	if g.jkt != "" {
+		kind = tokenTypeDPoP
+	}
 	return oplib.Tokens{
-		AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(AccessLife / time.Second), RefreshToken: g.refresh, Scope: g.family.Scope,
+		AccessToken: access, TokenType: kind, ExpiresIn: int64(g.expires().Sub(g.at) / time.Second), RefreshToken: g.refresh, Scope: g.family.Scope,
 	}, nil
 }
 
 // accessClaims are RFC 9068's, and the family, by which the edge knows a revoked one.
 type accessClaims struct {
-	Issuer   string           `json:"iss"`
-	Subject  string           `json:"sub"`
-	Audience string           `json:"aud"`
-	ClientID string           `json:"client_id"`
-	Scope    string           `json:"scope"`
-	Family   string           `json:"fid"`
-	ID       string           `json:"jti"`
-	IssuedAt *jwt.NumericDate `json:"iat"`
-	Expiry   *jwt.NumericDate `json:"exp"`
+	Issuer       string           `json:"iss"`
+	Subject      string           `json:"sub"`
+	Audience     string           `json:"aud"`
+	ClientID     string           `json:"client_id"`
+	Scope        string           `json:"scope"`
+	Family       string           `json:"fid"`
+	ID           string           `json:"jti"`
+	IssuedAt     *jwt.NumericDate `json:"iat"`
+	Expiry       *jwt.NumericDate `json:"exp"`
+	Confirmation *confirmation    `json:"cnf,omitempty"`
+}
+
+// confirmation names the key that a token is bound to (RFC 9449, section 6.1).
+type confirmation struct {
+	Thumbprint string `json:"jkt"`
 }
 
 func (g grant) accessToken(issuer string) (string, error) {
-	token, err := jwt.Signed(g.signer).Claims(accessClaims{
+	claims := accessClaims{
 		Issuer: issuer, Subject: g.family.Subject, Audience: g.family.Resource, ClientID: g.family.ClientID, Scope: g.family.Scope, Family: g.family.ID,
-		ID: ids.New("at"), IssuedAt: jwt.NewNumericDate(g.at), Expiry: jwt.NewNumericDate(g.at.Add(AccessLife)),
-	}).Serialize()
+		ID: ids.New("at"), IssuedAt: jwt.NewNumericDate(g.at), Expiry: jwt.NewNumericDate(g.expires()),
+	}
+	if g.jkt != "" {
+		claims.Confirmation = &confirmation{g.jkt}
+	}
+	token, err := jwt.Signed(g.signer).Claims(claims).Serialize()
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}

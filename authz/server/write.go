@@ -52,7 +52,7 @@ func (s *Server) classify(ctx context.Context, err error) *oauthError {
 	case errs.NotFound:
 		return &oauthError{Code: "invalid_request", Description: "There is no such workspace.", Status: http.StatusNotFound}
 	case errs.RateLimited:
-		return &oauthError{Code: "temporarily_unavailable", Description: errs.Public(err), Status: http.StatusTooManyRequests, RetryAfter: time.Minute}
+		return &oauthError{Code: "temporarily_unavailable", Description: errs.Public(err), Status: http.StatusTooManyRequests, RetryAfter: waitOf(err)}
 	case errs.Unavailable:
 		return &oauthError{Code: "temporarily_unavailable", Description: "The service is busy. Try again in a moment.", Status: http.StatusServiceUnavailable, RetryAfter: time.Second}
 	case errs.Canceled:
@@ -62,6 +62,14 @@ func (s *Server) classify(ctx context.Context, err error) *oauthError {
 	}
 	s.log.ErrorContext(ctx, "authorization server failed", logx.Err, err)
 	return &oauthError{Code: "server_error", Description: "Something went wrong on our side. Try again.", Status: http.StatusInternalServerError}
+}
+
+// waitOf is how long a refused one is to wait: a minute, where nothing longer is known.
+func waitOf(err error) time.Duration {
+	if e, ok := errors.AsType[*errs.Error](err); ok && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	return time.Minute
 }
 
 func retryAfter(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/authz/server/flow"
@@ -9,6 +12,7 @@ import (
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/upstreams"
+	"github.com/emcy/gateway/usage"
 	"github.com/emcy/gateway/web"
 )
 
@@ -34,6 +38,14 @@ func (p people) Person(ctx context.Context, id string) (flow.Person, error) {
 	return flow.Person{ID: a.ID, Name: a.Name, Email: a.Email}, nil
 }
 
+func (p people) AccountOf(ctx context.Context, email string) (string, error) {
+	a, err := p.accounts.ByEmail(ctx, email)
+	if errs.Is(err, errs.NotFound) {
+		return "", nil
+	}
+	return a.ID, err
+}
+
 // resources shows the runtimes to the authorization server.
 type resources struct{}
 
@@ -47,6 +59,39 @@ func (resources) All(tx *tenancy.Tx) ([]flow.Resource, error) {
 	out := make([]flow.Resource, len(names))
 	for i, n := range names {
 		out[i] = flow.Resource(n)
+	}
+	return out, err
+}
+
+// Tools grades each tool by what its runtime says of it.
+func (resources) Tools(tx *tenancy.Tx, id string) ([]flow.Tool, error) {
+	lists, err := upstreams.LoadTools(tx, nil)
+	if err != nil || lists[id] == nil {
+		return nil, err
+	}
+	var out []flow.Tool
+	for name, tool := range lists[id].ByName {
+		kind := flow.Change
+		switch {
+		case tool.Hints.ReadOnly():
+			kind = flow.Read
+		case tool.Hints.Destructive():
+			kind = flow.Danger
+		}
+		out = append(out, flow.Tool{Name: name, Kind: kind})
+	}
+	slices.SortFunc(out, func(a, b flow.Tool) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// calls shows people what their apps did.
+type calls struct{ log *usage.Log }
+
+func (c calls) Recent(ctx context.Context, h tenancy.Handle, subject, clientID, upstreamID string, limit int) ([]server.Call, error) {
+	events, err := c.log.Recent(ctx, h, subject, clientID, upstreamID, limit)
+	out := make([]server.Call, len(events))
+	for i, e := range events {
+		out[i] = server.Call{At: e.At, Name: cmp.Or(e.Name, e.Method), Outcome: string(e.Outcome)}
 	}
 	return out, err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/authz/server/keys"
 	"github.com/emcy/gateway/edge"
 	"github.com/emcy/gateway/edge/feed"
 	"github.com/emcy/gateway/edge/snapshot"
@@ -144,9 +145,9 @@ func wired(t *testing.T, target string) (http.Handler, string) {
 	quiet := slog.New(slog.DiscardHandler)
 	queue, err := jobs.New(env.DB, quiet)
 	require.NoError(t, err)
-	ws := workspaces.New(env.DB, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, server.CreateKey)
+	ws := workspaces.New(env.DB, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, keys.Create)
 	as := server.New(server.Config{
-		DB: env.DB, People: people{accounts.New(env.DB, accounts.DefaultCost)}, Resources: resources{}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		DB: env.DB, People: people{accounts.New(env.DB, accounts.DefaultCost)}, Resources: resources{}, Outbound: outbound.New(outbound.Config{AllowPrivate: true}), SignIn: outbound.Config{AllowPrivate: true}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
 		ClientIP: func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }, Log: quiet,
 	})
 	client := outbound.New(outbound.Config{AllowPrivate: true})

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/authz/server/keys"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/edge"
 	"github.com/emcy/gateway/edge/feed"
 	"github.com/emcy/gateway/edge/snapshot"
@@ -101,6 +103,9 @@ type gateway struct {
 	quiet *slog.Logger
 	db    *tenancy.DB
 	stops []func(context.Context) error
+	// traces takes the steps of connecting clients, from the edge and the authorization server.
+	traces   *trace.Recorder
+	outbound *outbound.Client
 }
 
 // onStop adds something to stop. The last one started stops first.
@@ -151,15 +156,21 @@ func (g *gateway) start(ctx context.Context) error {
 	}
 	out := outbound.Config{AllowPrivate: g.cfg.AllowPrivate, UserAgent: "Emcy-Gateway/" + version()}
 	client := outbound.New(out)
+	g.outbound = client
 	queue, err := jobs.New(g.db, g.quiet)
 	if err != nil {
 		return err
 	}
 	people := people{accounts.New(g.db, accounts.DefaultCost)}
-	ws := workspaces.New(g.db, g.cfg.Placement, server.CreateKey)
+	ws := workspaces.New(g.db, g.cfg.Placement, keys.Create)
+	if g.traces, err = trace.New(trace.Config{DB: g.db, Log: g.log}); err != nil {
+		return err
+	}
+	g.traces.Start()
+	g.onStop(g.traces.Stop)
 	as := server.New(server.Config{
-		DB: g.db, People: people, Resources: resources{}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
-		ClientIP: func(r *http.Request) netip.Addr { return httpx.ClientIP(r, g.cfg.TrustedProxies) }, Log: g.log,
+		DB: g.db, People: people, Resources: resources{}, Calls: calls{usage.NewLog(g.db)}, Outbound: client, SignIn: out, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		ClientIP: func(r *http.Request) netip.Addr { return httpx.ClientIP(r, g.cfg.TrustedProxies) }, Log: g.log, Trace: g.traces,
 	})
 	registry := upstreams.New(g.db, client, probe.New(probe.Config{Outbound: out, Clock: g.db.Clock(), Version: version()}), as, queue)
 
@@ -174,7 +185,7 @@ func (g *gateway) start(ctx context.Context) error {
 		}
 	}
 	if g.cfg.Console {
-		return g.startConsole(bound.console, people.accounts, ws, registry)
+		return g.startConsole(bound.console, people.accounts, ws, registry, as)
 	}
 	return nil
 }
@@ -198,7 +209,8 @@ func (g *gateway) startEdge(ctx context.Context, listener net.Listener, client *
 	store := snapshot.NewStore()
 	front, err := edge.New(edge.Config{
 		Snapshots: store, Transport: client.Relay(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log, Via: pseudonym(g.db.KEK()), Pages: g.cfg.EdgePages,
-		Auth: func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
+		Tracer: tracer{g.traces, g.cfg.TrustedProxies},
+		Auth:   func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
 	})
 	if err != nil {
 		return err
@@ -267,8 +279,9 @@ func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *
 			return err
 		},
 		ProbeAll: registry.ProbeDue,
+		TurnKeys: func(ctx context.Context) error { return keys.TurnAll(ctx, g.db) },
 		Sweep: func(ctx context.Context) error {
-			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), g.sweepUsage(ctx))
+			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), g.traces.Sweep(ctx), g.sweepUsage(ctx))
 		},
 	})
 	if err != nil {
@@ -283,10 +296,10 @@ func (g *gateway) sweepUsage(ctx context.Context) error {
 	return errors.Join(events.Settle(ctx), events.Sweep(ctx))
 }
 
-func (g *gateway) startConsole(listeners []net.Listener, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry) error {
+func (g *gateway) startConsole(listeners []net.Listener, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry, as *server.Server) error {
 	console, err := web.New(web.Config{
 		PublicURL: g.cfg.PublicURL, DB: g.db, Accounts: people, Workspaces: ws, Upstreams: registry, Usage: usage.NewLog(g.db),
-		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping,
+		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping, URLs: g.outbound, Clients: as.Clients(), Providers: as.Providers(),
 	})
 	if err != nil {
 		return configError{err}

@@ -2,14 +2,18 @@ package feed
 
 import (
 	"context"
-	"crypto/ecdsa"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"time"
 
+	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/authz/server/keys"
+	"github.com/emcy/gateway/authz/server/scopes"
+	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/errs"
@@ -206,7 +210,11 @@ func build(tx *tenancy.Tx, before *snapshot.Tenant) (*snapshot.Tenant, error) {
 	if len(t.Origins) == 0 {
 		return nil, fmt.Errorf("tenant %s has no origin", t.ID)
 	}
-	keys, err := server.LoadKeys(tx)
+	signing, err := keys.LoadAll(tx)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := settings.Load(tx)
 	if err != nil {
 		return nil, err
 	}
@@ -224,16 +232,18 @@ func build(tx *tenancy.Tx, before *snapshot.Tenant) (*snapshot.Tenant, error) {
 	}
 	out := &snapshot.Tenant{
 		ID: t.ID, Slug: t.Slug, Name: t.Name, Generation: t.Generation, Issuer: t.Origins[0], Origins: t.Origins,
-		Keys: map[string]*ecdsa.PublicKey{}, Signer: snapshot.Signer{KID: keys.ActiveKID, Key: keys.Active},
+		Keys: map[string]crypto.PublicKey{}, DPoP: chosen.DPoP != settings.Never, Signer: snapshot.Signer{KID: signing.Active.KID, Key: signing.Active.Key},
 		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{}, Sessions: sessions,
 	}
-	for _, jwk := range keys.Public {
-		if key, ok := jwk.Key.(*ecdsa.PublicKey); ok {
-			out.Keys[jwk.KeyID] = key
-		}
+	for _, jwk := range signing.Public {
+		out.Keys[jwk.KeyID] = jwk.Key
 	}
 	for _, id := range revoked {
 		out.Revoked[id] = struct{}{}
+	}
+	catalogue, err := scopes.Load(tx)
+	if err != nil {
+		return nil, err
 	}
 	tools, err := upstreams.LoadTools(tx, publishedTools(before))
 	if err != nil {
@@ -245,6 +255,7 @@ func build(tx *tenancy.Tx, before *snapshot.Tenant) (*snapshot.Tenant, error) {
 			return nil, err
 		}
 		e.Tools = tools[u.ID]
+		e.Scopes, e.Initial, e.Gate = []string{authz.ScopeMCP}, catalogue.At(u.ID).Initial()[1:], catalogue.Gate(u.ID)
 		out.Edges[u.Slug] = e
 	}
 	return out, nil
@@ -268,7 +279,7 @@ func buildEdge(issuer string, u upstreams.Configured) (*snapshot.Edge, error) {
 	e := &snapshot.Edge{
 		ID: u.ID, Slug: u.Slug, Name: u.Name, Resource: issuer + "/" + u.Slug + "/mcp",
 		MetadataURL: issuer + "/.well-known/oauth-protected-resource/" + u.Slug + "/mcp", Upstream: target,
-		SecretHeader: u.SecretHeader, WorkerSecret: u.WorkerSecret, Scopes: server.EdgeScopes(),
+		SecretHeader: u.SecretHeader, WorkerSecret: u.WorkerSecret,
 	}
 	for _, h := range u.Headers {
 		e.Headers = append(e.Headers, snapshot.Header{Name: h.Name, Value: h.Value})

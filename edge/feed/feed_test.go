@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/authz"
-	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/authz/server/keys"
 	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/jobs"
@@ -44,7 +44,7 @@ func open(t *testing.T, db *tenancy.DB) gate {
 	queue, err := jobs.New(db, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return gate{
-		db: db, workspaces: workspaces.New(db, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, server.CreateKey),
+		db: db, workspaces: workspaces.New(db, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, keys.Create),
 		registry: upstreams.New(db, outbound.New(outbound.Config{AllowPrivate: true}), nil, noTokens{}, queue),
 	}
 }
@@ -149,7 +149,7 @@ func TestTheFirstLoadIsWhole(t *testing.T) {
 		require.Equal(t, []string{got.Issuer}, got.Origins)
 		require.Equal(t, []string{a.Tenant(), "alpha", "Workspace alpha"}, []string{got.ID, got.Slug, got.Name})
 		require.Len(t, got.Keys, 1)
-		require.True(t, got.Keys[got.Signer.KID].Equal(got.Signer.Key.Public()))
+		require.Equal(t, got.Signer.Key.Public(), got.Keys[got.Signer.KID])
 		require.Empty(t, got.Revoked)
 		e := got.Edges["files"]
 		require.Equal(t, ua.ID, e.ID)
@@ -289,7 +289,7 @@ func TestStartNeedsTheDatabase(t *testing.T) {
 	read, err := tenancy.Open(t.Context(), tenancy.Config{SQLitePath: t.TempDir() + "/empty.db", KEK: tenancytest.KEK(t), Clock: env.Clock, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, read.Close()) }()
-	empty := New(read, workspaces.New(read, workspaces.Placement{}, server.CreateKey), b.store, slog.New(slog.DiscardHandler))
+	empty := New(read, workspaces.New(read, workspaces.Placement{}, keys.Create), b.store, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, empty.Start(t.Context()), "load the first snapshot", "a database without tables")
 	empty.Stop()
 	require.Zero(t, b.store.Load().Edition)

@@ -1,13 +1,14 @@
 package snapshot
 
 import (
-	"crypto/ecdsa"
+	"crypto"
 	"maps"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/internal/seal"
 	"github.com/emcy/gateway/internal/secret"
 )
@@ -24,8 +25,11 @@ type Tenant struct {
 	Issuer string
 	// Origins are all origins that lead here, the issuer among them.
 	Origins []string
-	// Keys verify access tokens, by kid.
-	Keys map[string]*ecdsa.PublicKey
+	// Keys verify access tokens, by kid: an *ecdsa.PublicKey on P-256 those of ES256, an *rsa.PublicKey those of RS256,
+	// and neither any other.
+	Keys map[string]crypto.PublicKey
+	// DPoP tells that clients may bind their tokens to a key (RFC 9449). Bound tokens need their proofs either way.
+	DPoP bool
 	// Signer signs assertions for runtimes with the active key.
 	Signer Signer
 	// Edges are the tenant's runtimes, by slug.
@@ -40,10 +44,10 @@ type Tenant struct {
 	AllowedOrigins []string
 }
 
-// Signer is the tenant's active signing key.
+// Signer is the tenant's active signing key, of one of the two kinds that Keys has.
 type Signer struct {
 	KID string
-	Key *ecdsa.PrivateKey
+	Key crypto.Signer
 }
 
 // Edge is the public side of one upstream.
@@ -64,6 +68,10 @@ type Edge struct {
 	Headers []Header
 	// Scopes are what a token must hold for this edge.
 	Scopes []string
+	// Initial are the scopes that a first challenge asks for besides Scopes.
+	Initial []string
+	// Gate knows which further scope a call of a tool needs; nil where none does.
+	Gate *authz.Gate
 	// Tools are the runtime's tools as they were last listed, nil before they were.
 	Tools *Tools
 }

@@ -28,6 +28,8 @@ var siblings = []pattern{
 }
 
 var floorPlan = []entry{
+	// What a scope opens is decided in one place; the snapshot holds it compiled.
+	{packages: []pattern{"edge/snapshot"}, mayOurs: join([]pattern{"authz"}, leaves)},
 	{packages: leaves, mayOurs: leaves},
 	{packages: []pattern{"upstreams/probe"}, mayOurs: []pattern{"internal/..."}},
 	{packages: []pattern{"ui/..."}, mayOurs: []pattern{"ui/..."}},
@@ -46,7 +48,7 @@ var floorPlan = []entry{
 	{packages: []pattern{"authz/server/..."}, mayOurs: join([]pattern{"tenancy", "tenancy/audit", "authz", "authz/server/...", "ui/..."}, leaves)},
 	{packages: []pattern{"edge"}, mayOurs: join([]pattern{"authz"}, leaves)},
 	{packages: []pattern{"edge/feed"}, mayOurs: join([]pattern{
-		"tenancy", "tenancy/workspaces", "authz/server", "upstreams", "policies", "usage", "grants", "billing",
+		"tenancy", "tenancy/workspaces", "authz", "authz/server", "authz/server/keys", "authz/server/scopes", "authz/server/settings", "upstreams", "policies", "usage", "grants", "billing",
 	}, leaves)},
 	{packages: []pattern{"web/..."}, mayOurs: join([]pattern{"web/...", "ui/..."}, domain, leaves)},
 	{packages: []pattern{"api/..."}, mayOurs: join([]pattern{"api/..."}, domain, leaves)},

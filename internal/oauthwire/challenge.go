@@ -37,6 +37,28 @@ func (c Challenge) String() string {
 	return b.String()
 }
 
+// DPoPChallenge is what stands in a WWW-Authenticate header of its own, behind the
+// Bearer one, because clients read the first (RFC 9449, section 7.1).
+type DPoPChallenge struct {
+	// Error stays empty where no token was presented; Description is shown only with it.
+	Error, Description string
+	// Algorithms are those of proofs.
+	Algorithms []string
+}
+
+// String is the value of a WWW-Authenticate header.
+func (c DPoPChallenge) String() string {
+	var b strings.Builder
+	b.WriteString(`DPoP algs="`)
+	quoted(&b, strings.Join(c.Algorithms, " "))
+	b.WriteByte('"')
+	parameter(&b, "error", c.Error)
+	if c.Error != "" {
+		parameter(&b, "error_description", c.Description)
+	}
+	return b.String()
+}
+
 func parameter(b *strings.Builder, name, value string) {
 	if value == "" {
 		return

@@ -37,7 +37,7 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-func TestBearer(t *testing.T) {
+func TestToken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		values []string
@@ -48,6 +48,7 @@ func TestBearer(t *testing.T) {
 		"token":           {[]string{"Bearer a.b-c_d~e+f/g=="}, "a.b-c_d~e+f/g==", nil},
 		"any case":        {[]string{"bEARER abc"}, "abc", nil},
 		"spaces":          {[]string{"Bearer   abc "}, "abc", nil},
+		"bound":           {[]string{"dpop abc"}, "abc", nil},
 		"other scheme":    {[]string{"Basic YTpi"}, "", oauthwire.ErrAbsent},
 		"no scheme":       {[]string{"abc"}, "", oauthwire.ErrAbsent},
 		"empty":           {[]string{""}, "", oauthwire.ErrAbsent},
@@ -65,8 +66,9 @@ func TestBearer(t *testing.T) {
 			if c.values != nil {
 				h["Authorization"] = c.values
 			}
-			token, err := oauthwire.Bearer(h)
+			token, dpop, err := oauthwire.Token(h)
 			require.ErrorIs(t, err, c.err)
+			require.Equal(t, name == "bound", dpop)
 			require.Equal(t, c.token, token)
 		})
 	}

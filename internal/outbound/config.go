@@ -36,6 +36,9 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Resolver replaces the system's resolver, nil keeps it.
 	Resolver *net.Resolver
+	// ConnectTo dials other places than the URLs say: host:port to host:port. The URL, its Host header and the name in
+	// the certificate stay, and the address is checked as any other. It is for tests in which a vendor's host is ours.
+	ConnectTo map[string]string
 	// KeepConnections keeps connections between calls of Do. It is for a client that lives as long as
 	// one task at one target; CloseIdleConnections ends it.
 	KeepConnections bool

@@ -42,6 +42,7 @@ type guard struct {
 	guardian     *ssrf.Guardian
 	resolver     *net.Resolver
 	dialer       *net.Dialer
+	connectTo    map[string]string
 }
 
 func newGuard(cfg Config) *guard {
@@ -49,7 +50,7 @@ func newGuard(cfg Config) *guard {
 	if cfg.AllowPrivate {
 		options = append(options, ssrf.WithAllowedV4Prefixes(privateV4...), ssrf.WithAllowedV6Prefixes(privateV6...))
 	}
-	g := &guard{allowPrivate: cfg.AllowPrivate, guardian: ssrf.New(options...), resolver: cfg.Resolver}
+	g := &guard{allowPrivate: cfg.AllowPrivate, guardian: ssrf.New(options...), resolver: cfg.Resolver, connectTo: cfg.ConnectTo}
 	if g.resolver == nil {
 		g.resolver = net.DefaultResolver
 	}
@@ -84,6 +85,9 @@ func (g *guard) control(network, address string, conn syscall.RawConn) error {
 func (g *guard) dial(ctx context.Context, network, hostport string) (net.Conn, error) {
 	if InTx(ctx) {
 		return nil, errInTx()
+	}
+	if other, ok := g.connectTo[hostport]; ok {
+		hostport = other
 	}
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {

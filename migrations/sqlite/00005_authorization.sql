@@ -14,6 +14,8 @@ alter table clients add column scope text not null default '';
 alter table clients add column status text not null default 'active' check (status in ('active', 'held', 'blocked'));
 alter table clients add column management_hash text not null default '';
 alter table clients add column document text not null default '';
+alter table clients add column etag text not null default '';
+alter table clients add column auth_optional boolean not null default false;
 alter table clients add column fetched_at datetime;
 alter table clients add column fresh_until datetime;
 alter table clients add column fetch_error text not null default '';
@@ -174,6 +176,17 @@ create table provider_sign_ins (
 );
 create index provider_sign_ins_expires on provider_sign_ins (expires_at);
 
+create table browser_bindings (
+  tenant_id    text not null references tenants (id),
+  state_hash   text not null,
+  cookie_hash  text not null,
+  browser_hash text not null,
+  attempt_id   text not null,
+  expires_at   datetime not null,
+  primary key (tenant_id, state_hash)
+);
+create index browser_bindings_expires on browser_bindings (expires_at);
+
 create table end_users (
   tenant_id    text not null references tenants (id),
   id           text not null,
@@ -191,23 +204,29 @@ create table end_users (
 );
 
 create table traces (
-  tenant_id     text not null references tenants (id),
-  id            text not null,
-  upstream_id   text not null,
-  client_id     text not null default '',
-  client_name   text not null default '',
-  subject       text not null default '',
-  family_id     text not null default '',
-  network       text not null default '',
-  user_agent    text not null default '',
-  state         text not null,
-  created_at    datetime not null,
-  updated_at    datetime not null,
-  issued_at     datetime,
-  first_call_at datetime,
+  tenant_id       text not null references tenants (id),
+  id              text not null,
+  upstream_id     text not null default '',
+  client_id       text not null default '',
+  client_name     text not null default '',
+  subject         text not null default '',
+  family_id       text not null default '',
+  network         text not null default '',
+  user_agent      text not null default '',
+  browser_network text not null default '',
+  state           text not null,
+  reached         text not null default '',
+  failed_step     text not null default '',
+  failed_code     text not null default '',
+  created_at      datetime not null,
+  updated_at      datetime not null,
+  issued_at       datetime,
+  first_call_at   datetime,
   primary key (tenant_id, id)
 );
 create index traces_family on traces (tenant_id, family_id);
+create index traces_network on traces (tenant_id, network, updated_at);
+create index traces_state on traces (tenant_id, state, updated_at);
 create index traces_updated on traces (updated_at);
 
 create table trace_steps (
@@ -217,17 +236,28 @@ create table trace_steps (
   at        datetime not null,
   step      text not null,
   ok        boolean not null,
+  code      text not null default '',
+  client_id text not null default '',
   asked     text not null,
   answered  text not null,
   primary key (tenant_id, trace_id, id),
   foreign key (tenant_id, trace_id) references traces (tenant_id, id) on delete cascade
 );
+create index trace_steps_client on trace_steps (tenant_id, client_id);
+
+create table trace_locks (
+  tenant_id text not null references tenants (id),
+  taken     integer not null default 0,
+  primary key (tenant_id)
+);
 
 -- +goose Down
 drop index token_families_client;
+drop table trace_locks;
 drop table trace_steps;
 drop table traces;
 drop table end_users;
+drop table browser_bindings;
 drop table provider_sign_ins;
 drop table identity_providers;
 drop table pushed_requests;
@@ -244,6 +274,8 @@ alter table clients drop column dpop_required;
 alter table clients drop column fetch_error;
 alter table clients drop column fresh_until;
 alter table clients drop column fetched_at;
+alter table clients drop column auth_optional;
+alter table clients drop column etag;
 alter table clients drop column document;
 alter table clients drop column management_hash;
 alter table clients drop column status;

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -107,7 +108,7 @@ func edgeRole(ctx context.Context, flags *flag.FlagSet, args []string) (http.Han
 func benchTenant(id, upstream string, key *ecdsa.PrivateKey) *snapshot.Tenant {
 	t := &snapshot.Tenant{
 		ID: id, Slug: "bench", Name: "Bench", Issuer: benchOrigin, Origins: []string{benchOrigin},
-		Keys: map[string]*ecdsa.PublicKey{"bench": &key.PublicKey}, Signer: snapshot.Signer{KID: "bench", Key: key},
+		Keys: map[string]crypto.PublicKey{"bench": &key.PublicKey}, Signer: snapshot.Signer{KID: "bench", Key: key},
 		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{},
 	}
 	for slug, path := range map[string]string{"json": pathJSON, "sse": pathSSE, "idle": pathIdle} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -61,7 +62,7 @@ func signerRole(context.Context, *flag.FlagSet, []string) (http.Handler, func() 
 	}), func() error { return nil }, nil
 }
 
-func newSigner(key *ecdsa.PrivateKey, kid string) (jose.Signer, error) {
+func newSigner(key crypto.Signer, kid string) (jose.Signer, error) {
 	return jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}},
 		(&jose.SignerOptions{}).WithType("at+jwt"),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -60,7 +61,7 @@ func knownTenant(i int, key *ecdsa.PrivateKey) *snapshot.Tenant {
 	private := *key // each has a key of its own; only making it would take long
 	return &snapshot.Tenant{
 		ID: ids.New("tnt"), Slug: fmt.Sprintf("tenant-%d", i), Name: fmt.Sprintf("Tenant %d", i), Issuer: origin, Origins: []string{origin},
-		Keys: map[string]*ecdsa.PublicKey{kid: &private.PublicKey}, Signer: snapshot.Signer{KID: kid, Key: &private}, Revoked: map[string]struct{}{},
+		Keys: map[string]crypto.PublicKey{kid: &private.PublicKey}, Signer: snapshot.Signer{KID: kid, Key: &private}, Revoked: map[string]struct{}{},
 		Edges: map[string]*snapshot.Edge{"crm": {
 			ID: ids.New("ups"), Slug: "crm", Name: "CRM", Resource: origin + "/crm/mcp", MetadataURL: origin + "/.well-known/oauth-protected-resource/crm/mcp",
 			Upstream: &url.URL{Scheme: "https", Host: fmt.Sprintf("runtime-%d.example.com", i), Path: "/mcp"}, WorkerSecret: secret.New(ids.Secret("emc_ws")), Scopes: []string{"mcp"},

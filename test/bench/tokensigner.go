@@ -15,7 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"github.com/emcy/gateway/authz/server"
+	"github.com/emcy/gateway/authz/server/keys"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/internal/seal"
@@ -38,22 +38,22 @@ func readSigner(ctx context.Context, dataDir string) (_ *tokenSigner, err error)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	handles, err := workspaces.New(db, workspaces.Placement{}, server.CreateKey).Handles(ctx)
+	handles, err := workspaces.New(db, workspaces.Placement{}, keys.Create).Handles(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(handles) != 1 {
 		return nil, fmt.Errorf("%d workspaces instead of one", len(handles))
 	}
-	var keys server.Keys
+	var set keys.Set
 	err = db.Read(ctx, handles[0], func(tx *tenancy.Tx) error {
-		keys, err = server.LoadKeys(tx)
+		set, err = keys.LoadAll(tx)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	signer, err := newSigner(keys.Active, keys.ActiveKID)
+	signer, err := newSigner(set.Active.Key, set.Active.KID)
 	return &tokenSigner{signer}, err
 }
 

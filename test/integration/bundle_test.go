@@ -22,6 +22,8 @@ import (
 
 	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/authz/server/flow"
+	"github.com/emcy/gateway/authz/server/keys"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/edge"
 	"github.com/emcy/gateway/edge/feed"
 	"github.com/emcy/gateway/edge/snapshot"
@@ -57,6 +59,7 @@ func TestMain(m *testing.M) {
 type node struct {
 	db     *tenancy.DB
 	server *server.Server
+	traces *trace.Recorder
 	addr   string
 }
 
@@ -68,18 +71,27 @@ type bundle struct {
 	turn   atomic.Uint64
 	issuer string
 	handle tenancy.Handle
+	email  string
 	person *httpflow.Person
+	// fetches is how the authorization servers reach what clients name.
+	fetches outbound.Config
 }
 
 // each runs the test on one node with SQLite, and on two with PostgreSQL.
 func each(t *testing.T, test func(t *testing.T, b *bundle)) {
 	t.Helper()
-	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) { test(t, setup(t, env)) })
+	eachWith(t, outbound.Config{AllowPrivate: true}, test)
 }
 
-func setup(t *testing.T, env tenancytest.Env) *bundle {
+// eachWith is each, with authorization servers that fetch so.
+func eachWith(t *testing.T, fetches outbound.Config, test func(t *testing.T, b *bundle)) {
 	t.Helper()
-	b := &bundle{env: env}
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) { test(t, setup(t, env, fetches)) })
+}
+
+func setup(t *testing.T, env tenancytest.Env, fetches outbound.Config) *bundle {
+	t.Helper()
+	b := &bundle{env: env, fetches: fetches}
 	b.nodes = append(b.nodes, b.start(t, env.DB))
 	if env.URL != "" {
 		db, err := tenancy.Open(t.Context(), tenancy.Config{DatabaseURL: env.URL, KEK: tenancytest.KEK(t), Clock: env.Clock, Log: quiet})
@@ -105,21 +117,32 @@ func setup(t *testing.T, env tenancytest.Env) *bundle {
 	_, err = registry.Create(t.Context(), b.handle, upstreams.Input{Name: "Tickets", Slug: "tickets", URL: fake.URL()})
 	require.NoError(t, err)
 
-	b.person = httpflow.NewPerson(b.issuer, "Ada", b.transport(nil))
-	b.person.Email, b.person.Password = account.Email, password
+	b.email = account.Email
+	b.person = b.anew(b.transport(nil))
 	return b
 }
 
+// anew is the person in a browser that was never used.
+func (b *bundle) anew(transport http.RoundTripper) *httpflow.Person {
+	p := httpflow.NewPerson(b.issuer, "Ada", transport)
+	p.Email, p.Password = b.email, password
+	return p
+}
+
 func spaces(db *tenancy.DB) *workspaces.Workspaces {
-	return workspaces.New(db, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, server.CreateKey)
+	return workspaces.New(db, workspaces.Placement{Pattern: "https://{tenant}.mcp.test"}, keys.Create)
 }
 
 func (b *bundle) start(t *testing.T, db *tenancy.DB) *node {
 	t.Helper()
-	n := &node{db: db}
+	traces, err := trace.New(trace.Config{DB: db, Log: quiet})
+	require.NoError(t, err)
+	traces.Start()
+	t.Cleanup(func() { require.NoError(t, traces.Stop(context.WithoutCancel(t.Context()))) })
+	n := &node{db: db, traces: traces}
 	n.server = server.New(server.Config{
-		DB: db, People: people{accounts.New(db, accounts.Cost{MemoryKiB: 64, Passes: 1})}, Resources: resources{}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
-		ClientIP: func(r *http.Request) netip.Addr { return httpx.ClientIP(r, nil) }, Log: quiet,
+		DB: db, People: people{accounts.New(db, accounts.Cost{MemoryKiB: 64, Passes: 1})}, Resources: resources{}, Outbound: outbound.New(b.fetches), Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		ClientIP: func(r *http.Request) netip.Addr { return httpx.ClientIP(r, nil) }, Log: quiet, Trace: traces,
 	})
 	store := snapshot.NewStore()
 	follow := feed.New(db, spaces(db), store, quiet)
@@ -127,7 +150,8 @@ func (b *bundle) start(t *testing.T, db *tenancy.DB) *node {
 	t.Cleanup(follow.Stop)
 	front, err := edge.New(edge.Config{
 		Snapshots: store, Transport: outbound.New(outbound.Config{AllowPrivate: true}).Transport(outbound.TransportOptions{}), Recorder: noEvents{}, Clock: db.Clock(), Log: quiet,
-		Auth: func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { n.server.Serve(w, r, t.Issuer) },
+		Tracer: tracer{traces},
+		Auth:   func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { n.server.Serve(w, r, t.Issuer) },
 	})
 	require.NoError(t, err)
 	front.Start()
@@ -292,8 +316,20 @@ type noEvents struct{}
 
 func (noEvents) Record(event.Event) {}
 
+// tracer is cmd's adapter.
+type tracer struct{ recorder *trace.Recorder }
+
+func (t tracer) Trace(r *http.Request, e edge.TraceEvent) {
+	t.recorder.Passed(trace.OriginOf(httpx.ClientIP(r, nil), r), trace.Passed(e))
+}
+
 // people and resources are cmd's adapters.
 type people struct{ accounts *accounts.Accounts }
+
+func (p people) AccountOf(ctx context.Context, email string) (string, error) {
+	a, err := p.accounts.ByEmail(ctx, email)
+	return a.ID, err
+}
 
 func (p people) SignIn(ctx context.Context, email, pw, from string) (flow.Person, error) {
 	a, err := p.accounts.SignIn(ctx, email, pw, from)
@@ -311,6 +347,9 @@ func (resources) ByID(tx *tenancy.Tx, id string) (flow.Resource, error) {
 	n, err := upstreams.NameOf(tx, id)
 	return flow.Resource(n), err
 }
+
+// Tools are not asked for here.
+func (resources) Tools(*tenancy.Tx, string) ([]flow.Tool, error) { return nil, nil }
 
 func (resources) All(tx *tenancy.Tx) ([]flow.Resource, error) {
 	names, err := upstreams.Names(tx)

@@ -26,3 +26,6 @@ func (p ConsentPage) switchAction() templ.SafeURL {
 	}
 	return templ.SafeURL(p.SwitchAction)
 }
+
+// field is the name of a scope's tick in the form.
+func (s Scope) field() string { return "scope." + s.ID }

@@ -10,16 +10,28 @@ type Page struct {
 	CSRF string
 }
 
+// Moment is a point in time, ready to show.
+type Moment struct {
+	// ISO is the instant in RFC 3339, UTC. Empty means "never": nothing is rendered.
+	ISO string
+	// Text is the time as shown, in UTC, such as "2026-11-22 20:51 UTC".
+	Text string
+}
+
 // SignInPage is GET and POST /sign-in on a tenant's origin.
 type SignInPage struct {
 	// Page is the frame.
 	Page Page
-	// Attempt is the opaque id of the pending authorization.
+	// Attempt is the opaque id of the pending authorization; empty for the person's own page.
 	Attempt string
-	// Client is the client's self-given name, cleaned and cut by the caller; may be empty.
+	// Client is the client's name, cleaned and cut by the caller; may be empty.
 	Client string
-	// Runtime is the runtime's display name.
+	// ClientVerified says that the name is not only the client's own word.
+	ClientVerified bool
+	// Runtime is the runtime's display name; empty for the person's own page.
 	Runtime string
+	// Providers are the tenant's identity providers; may be none.
+	Providers []ProviderLink
 	// Email is the typed e-mail address.
 	Email string
 	// Errors are messages by field: email, password.
@@ -30,79 +42,28 @@ type SignInPage struct {
 	SignUpHref string
 }
 
-// Kinds of redirect, for Redirect.Kind.
-const (
-	// RedirectWeb is an https address of another host.
-	RedirectWeb = "web"
-	// RedirectLoopback is an address on the person's own computer.
-	RedirectLoopback = "loopback"
-	// RedirectApp is a custom scheme that an installed app answers.
-	RedirectApp = "app"
-)
-
-// Redirect is where the answer goes.
-type Redirect struct {
-	// Kind is one of the Redirect constants.
-	Kind string
-	// Shown is the host ("claude.ai"), host and port ("localhost:33418") or the app's scheme ("cursor").
-	Shown string
-}
-
-// Scope is one thing that the client asks for.
-type Scope struct {
-	// Title says it in words, such as "Use the tools of Todos".
-	Title string
-	// Text says more; may be empty.
-	Text string
-	// ID is the scope's own name, such as "mcp:tools".
-	ID string
-}
-
-// ConsentPage is GET and POST /consent on a tenant's origin.
-type ConsentPage struct {
-	// Page is the frame.
-	Page Page
-	// Attempt is the opaque id of the pending authorization.
-	Attempt string
-	// Client is the client's self-given name, cleaned and cut by the caller; empty says that it gives none.
-	Client string
-	// ClientKind says in words how we know it, such as "Registered itself 2 minutes ago"; may be empty.
-	ClientKind string
-	// Redirect is where the answer goes.
-	Redirect Redirect
-	// Runtime is the runtime's display name.
-	Runtime string
-	// MCPURL is the resource that the token is for.
-	MCPURL string
-	// Scopes are what is asked for, in words.
-	Scopes []Scope
-	// AccountName is the signed-in person's name; may be empty.
-	AccountName string
-	// AccountEmail is the signed-in person's e-mail.
-	AccountEmail string
-	// SwitchAction is the local path that the "Not you?" form posts to; its fields are csrf and attempt.
-	SwitchAction string
-	// Duration says how long the access lasts, such as "Until you or an admin take it back."
-	Duration string
-	// Error is a message over the page, such as "Please choose again."; empty shows none.
-	Error string
-}
-
 // ErrorPageView is a page that says what went wrong; it never redirects.
 type ErrorPageView struct {
 	// Page is the frame; an empty Tenant is an unknown origin.
 	Page Page
-	// Code is the HTTP status, such as "400".
+	// Code is a word for what happened, such as "invalid_client".
 	Code string
 	// Title is the short heading, such as "This sign-in has expired".
 	Title string
 	// Text is the plain cause.
 	Text string
+	// Steps say what to do, by the program that the person uses; may be none.
+	Steps []Cure
 	// Cure says who can do what, such as "Start again from the app."
 	Cure string
 	// RequestID is the id to quote; empty shows none.
 	RequestID string
+	// TraceID is the connection attempt that the workspace's administrators can look up; empty shows none.
+	TraceID string
 }
+
+// Cure is what to do in one program.
+type Cure struct{ Where, What string }
 
 // SignedOutPage says that the person is signed out here.
 type SignedOutPage struct {

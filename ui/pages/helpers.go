@@ -49,9 +49,18 @@ func groups(s Shell) []kit.NavGroup {
 	return []kit.NavGroup{
 		{Title: "Observe", Items: []kit.NavItem{
 			{Text: "Logs", Href: at(s, "logs"), Icon: icons.ScrollText(), Key: "l", Current: s.Section == SectionLogs},
+			{Text: "Connections", Href: at(s, "connections"), Icon: icons.Plug(), Key: "t", Current: s.Section == SectionConnections},
 		}},
 		{Title: "Build", Items: []kit.NavItem{
 			{Text: "Runtimes", Href: at(s, "runtimes"), Icon: icons.Server(), Key: "r", Current: s.Section == SectionRuntimes},
+			{Text: "Scopes", Href: at(s, "scopes"), Icon: icons.ShieldAlert(), Key: "s", Current: s.Section == SectionScopes},
+		}},
+		{Title: "Control", Items: []kit.NavItem{
+			{Text: "Clients", Href: at(s, "clients"), Icon: icons.AppWindow(), Key: "c", Current: s.Section == SectionClients},
+			{Text: "Authorization", Href: at(s, "authorization"), Icon: icons.Lock(), Key: "a", Current: s.Section == SectionAuthorization},
+		}},
+		{Title: "Workspace", Items: []kit.NavItem{
+			{Text: "Sign-in", Href: at(s, "sign-in"), Icon: icons.KeyRound(), Key: "i", Current: s.Section == SectionIdentity},
 		}},
 	}
 }

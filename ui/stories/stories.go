@@ -6,7 +6,6 @@ import (
 
 	"github.com/a-h/templ"
 
-	"github.com/emcy/gateway/ui/enduser"
 	"github.com/emcy/gateway/ui/pages"
 )
 
@@ -38,7 +37,7 @@ func All(nonce string, say Text) []Story {
 
 // Screens are the pages and fragments, without the kit.
 func Screens(nonce string, say Text) []Story {
-	return slices.Concat(console(nonce, say), probes(nonce, say), tools(nonce, say), tenant(say))
+	return slices.Concat(console(nonce, say), probes(nonce, say), tools(nonce, say), traces(nonce, say), tenant(say))
 }
 
 // Find is the page with this name.
@@ -335,44 +334,5 @@ func logDetail(s pages.Shell, say Text) pages.LogDetailPage {
 			{Term: "Request size", Value: "412 B"},
 			{Term: "Response size", Value: "8.1 kB"},
 		},
-	}
-}
-
-func tenant(say Text) []Story {
-	page := enduser.Page{Tenant: say("Acme"), Host: "localhost:8081", CSRF: "csrf-token"}
-	consent := enduser.ConsentPage{
-		Page: page, Attempt: "at_1", Client: say("Claude Code"), ClientKind: say("Registered itself 2 minutes ago"),
-		Redirect: enduser.Redirect{Kind: enduser.RedirectLoopback, Shown: "localhost:33418"},
-		Runtime:  say("Todos"), MCPURL: "http://localhost:8081/todos/mcp",
-		Scopes: []enduser.Scope{
-			{Title: say("Use the tools of Todos"), Text: "Call every tool of this runtime as you, including those that change things.", ID: "mcp:tools"},
-			{Title: "Stay connected", Text: "Until you take it back, without asking you again.", ID: "offline_access"},
-		},
-		AccountName: say("Ana Ferreira"), AccountEmail: say("ana@acme.example"), SwitchAction: "/sign-out",
-		Duration: "Until you or an admin take it back",
-	}
-	web, app := consent, consent
-	web.Client, web.Redirect = say("Claude"), enduser.Redirect{Kind: enduser.RedirectWeb, Shown: "claude.ai"}
-	app.Client, app.ClientKind, app.Redirect = "", "", enduser.Redirect{Kind: enduser.RedirectApp, Shown: "cursor"}
-	app.Error, app.SwitchAction, app.AccountName = say("Please choose again."), say("https://evil.example"), ""
-	return []Story{
-		{Name: "tenant/sign-in", Component: enduser.SignIn(enduser.SignInPage{
-			Page: page, Attempt: "at_1", Client: say("Claude Code"), Runtime: say("Todos"),
-		})},
-		{Name: "tenant/sign-in-refused", Component: enduser.SignIn(enduser.SignInPage{
-			Page: page, Attempt: "at_1", Runtime: say("Todos"), Email: say("ana@acme.example"), SignUpHref: say("http://localhost:8080/sign-up"),
-			Summary: say("The e-mail or the password is wrong."), Errors: map[string]string{"password": "Type it again."},
-		})},
-		{Name: "tenant/consent-loopback", Component: enduser.Consent(consent)},
-		{Name: "tenant/consent-web", Component: enduser.Consent(web)},
-		{Name: "tenant/consent-app", Component: enduser.Consent(app)},
-		{Name: "tenant/error", Component: enduser.ErrorPage(enduser.ErrorPageView{
-			Page: page, Code: "400", Title: "This sign-in has expired", Text: say("It was started more than ten minutes ago, or it has been used already."),
-			Cure: "Start again from the app.", RequestID: "01KAPXQ6J8R6C2Y9ZB0M2F4T7N",
-		})},
-		{Name: "tenant/error-origin", Component: enduser.ErrorPage(enduser.ErrorPageView{
-			Page: enduser.Page{Host: say("nobody.example")}, Code: "421", Title: "Nothing is served here", Text: "This address belongs to no workspace.",
-		})},
-		{Name: "tenant/signed-out", Component: enduser.SignedOut(enduser.SignedOutPage{Page: page, Text: say("Start again from the app.")})},
 	}
 }

@@ -321,17 +321,36 @@ func TestConsent(t *testing.T) {
 	require.Contains(t, shown, "Only allow if you started this on this computer just now")
 	require.Contains(t, shown, "ana@acme.example")
 	require.Empty(t, all(loopback.root, tag("a")), "a consent page holds no link")
-	require.Empty(t, all(loopback.root, func(node *html.Node) bool {
-		_, checked := attribute(node, "checked")
-		_, focused := attribute(node, "autofocus")
-		return checked || focused
-	}))
+	focused := all(loopback.root, func(node *html.Node) bool { _, ok := attribute(node, "autofocus"); return ok })
+	require.Len(t, focused, 1)
+	require.Equal(t, "h1", focused[0].Data, "not a button")
+	buttons := all(loopback.root, func(node *html.Node) bool {
+		return node.Data == "button" && node.Parent.Data == "form" && value(node.Parent, "id") == "decide"
+	})
+	require.Len(t, buttons, 3)
+	_, off := attribute(buttons[0], "disabled")
+	require.True(t, off, "Enter in a choice presses the form's first button, which does nothing")
+	for _, tick := range all(loopback.root, func(node *html.Node) bool { _, ok := attribute(node, "checked"); return ok }) {
+		require.Equal(t, "decide", value(tick, "form"))
+		require.True(t, strings.HasPrefix(value(tick, "name"), "scope.") || value(tick, "name") == "life", value(tick, "name"))
+	}
+	require.Empty(t, all(loopback.root, func(node *html.Node) bool { return value(node, "name") == "scope.mcp" }), "there is no yes without it")
 
 	require.Contains(t, text(find("tenant/consent-web", stories.Plain).root), "claude.ai")
 
 	app := find("tenant/consent-app", stories.Plain)
-	require.Contains(t, text(app.root), "cursor:")
-	require.Contains(t, text(app.root), "It gives no name")
+	require.Contains(t, text(app.root), "com.example.app:")
+	for name, says := range map[string]string{
+		"tenant/consent-web": "Verified app", "tenant/consent-document": "the website chose that name", "tenant/consent-added": "Added by Acme admins",
+		"tenant/consent-device": "Only allow if the device is in front of you", "tenant/lookalike": "This is probably not Claude", "tenant/consent-lookalike": "Not Claude",
+	} {
+		page := find(name, stories.Plain)
+		require.Contains(t, text(page.root), says)
+		require.Equal(t, "deny", value(decisions(page)[0], "value"), "Cancel is first")
+	}
+	proceed := decisions(find("tenant/lookalike", stories.Plain))
+	require.Len(t, proceed, 2)
+	require.Equal(t, "proceed", value(proceed[1], "value"), "the warning itself allows nothing")
 	for _, form := range all(app.root, tag("form")) {
 		require.NotContains(t, value(form, "action"), "evil.example", "the form for another account stays on this origin")
 	}

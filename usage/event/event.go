@@ -33,7 +33,7 @@ type Event struct {
 	ProtocolVersion string
 	Status          int
 	Outcome         Outcome
-	Reason          string // stable code, such as invalid_token or upstream_timeout; empty on success
+	Reason          string // stable code, such as invalid_token or upstream_timeout, and Because's detail; empty on success
 	Stream          bool   // the answer was an event stream
 	Finished        bool   // false while a stream is open
 	Gateway         time.Duration

@@ -3,16 +3,51 @@ package flow
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"
 )
 
+// DonePath is where an attempt ends that has no redirect URI.
+const DonePath = "/done"
+
+func deviceAnswer(id string, yes bool) string {
+	if yes {
+		return DonePath + "?attempt=" + id
+	}
+	return DonePath + "?answer=no&attempt=" + id
+}
+
+// Decision is what a person chose on the consent page.
+type Decision struct {
+	Allow bool
+	// Scopes are the ticked ones.
+	Scopes authz.Scopes
+	// Life is one of the offer's; anything else is the tenant's own.
+	Life time.Duration
+}
+
 // Decide stores a person's yes or no and gives the redirect to the client. The
 // first decision stands: a second click gives the same redirect.
-func (f *Flow) Decide(ctx context.Context, h tenancy.Handle, a Attempt, browser string, allow bool) (redirect string, err error) {
+func (f *Flow) Decide(ctx context.Context, h tenancy.Handle, a Attempt, browser string, d Decision) (redirect string, err error) {
+	redirect, err = f.decide(ctx, h, a, browser, func(tx *tenancy.Tx, now Attempt) (string, error) {
+		if !d.Allow {
+			return f.deny(tx, now, "The person declined.")
+		}
+		return f.allow(tx, now, a.Person.ID, d)
+	})
+	if err != nil {
+		return "", fmt.Errorf("decide: %w", err)
+	}
+	return redirect, nil
+}
+
+func (f *Flow) decide(ctx context.Context, h tenancy.Handle, a Attempt, browser string, answer func(tx *tenancy.Tx, now Attempt) (string, error)) (redirect string, err error) {
 	if a.Person.ID == "" {
 		return "", errs.E(errs.Unauthenticated, "Sign in to continue.", nil)
 	}
@@ -33,11 +68,15 @@ func (f *Flow) Decide(ctx context.Context, h tenancy.Handle, a Attempt, browser 
 			redirect = now.Answer
 			return nil
 		}
-		member, err := tx.IsMember(a.Person.ID)
+		entitled, err := f.Entitled(tx, a.Person.ID)
 		if err != nil {
 			return err
 		}
-		redirect, err = f.answer(tx, now, a.Person.ID, allow && member)
+		if !entitled {
+			redirect, err = f.deny(tx, now, "The person may not use this workspace.")
+		} else {
+			redirect, err = answer(tx, now)
+		}
 		if err != nil {
 			return err
 		}
@@ -50,36 +89,69 @@ func (f *Flow) Decide(ctx context.Context, h tenancy.Handle, a Attempt, browser 
 	if errs.Is(err, errs.NotFound) {
 		return "", ErrGone
 	}
-	if err != nil {
-		return "", fmt.Errorf("decide: %w", err)
-	}
-	return redirect, nil
+	return redirect, err
 }
 
-func (f *Flow) answer(tx *tenancy.Tx, a Attempt, subject string, allow bool) (string, error) {
-	details := map[string]string{"client_id": a.row.ClientID, "scope": a.row.Scope, "redirect_uri": a.row.RedirectURI}
-	if !allow {
-		if err := audit.Record(tx, audit.Entry{Action: "consent.deny", TargetKind: "upstream", TargetID: a.row.UpstreamID, After: details}); err != nil {
-			return "", err
-		}
-		return ErrorURL(a.RedirectURI, "access_denied", "The person declined.", a.row.State, a.Issuer), nil
+func (f *Flow) deny(tx *tenancy.Tx, a Attempt, why string) (string, error) {
+	if err := a.record(tx, "consent.deny", a.row.Scope); err != nil {
+		return "", err
 	}
+	if a.Device() {
+		return deviceAnswer(a.ID, false), f.devices.DenyDevice(tx, a.row.DeviceHash)
+	}
+	return ErrorURL(a.RedirectURI, "access_denied", why, a.row.State, a.Issuer), nil
+}
+
+func (f *Flow) allow(tx *tenancy.Tx, a Attempt, subject string, d Decision) (string, error) {
+	offer, err := f.offer(tx, a, subject)
+	if err != nil {
+		return "", err
+	}
+	granted, life := offer.take(d)
 	consent := consentRow{
 		TenantID: tx.Tenant(), ID: ids.New("cns"), Subject: subject, ClientID: a.row.ClientID, UpstreamID: a.row.UpstreamID,
-		Scope: a.row.Scope, RedirectURI: a.row.RedirectURI, CreatedAt: tx.Now(),
+		Scope: granted.String(), RedirectURI: a.row.RedirectURI, CreatedAt: tx.Now(), Seconds: int64(life / time.Second),
+	}
+	if err := RevokeConsents(tx, subject, a.row.ClientID, a.row.UpstreamID); err != nil {
+		return "", err // each yes replaces the one before
 	}
 	if err := tx.DB().Create(&consent).Error; err != nil {
 		return "", fmt.Errorf("store consent: %w", err)
 	}
-	code, err := f.codes.IssueCode(tx, Approved{
-		ClientID: a.row.ClientID, Subject: subject, UpstreamID: a.row.UpstreamID, Resource: a.row.Resource, Scope: a.row.Scope,
-		RedirectURI: a.row.RedirectURI, CodeChallenge: a.row.CodeChallenge,
-	})
+	return f.give(tx, a, consent, granted, "consent.allow")
+}
+
+// give answers with what a consent allows.
+func (f *Flow) give(tx *tenancy.Tx, a Attempt, consent consentRow, scopes authz.Scopes, action string) (string, error) {
+	set, err := settings.Load(tx)
 	if err != nil {
 		return "", err
 	}
-	if err := audit.Record(tx, audit.Entry{Action: "consent.allow", TargetKind: "upstream", TargetID: a.row.UpstreamID, After: details}); err != nil {
+	until := tx.Now().Add(set.Family)
+	if consent.until().Before(until) {
+		until = consent.until()
+	}
+	approved := Approved{
+		ConsentID: consent.ID, ClientID: a.row.ClientID, Subject: consent.Subject, UpstreamID: a.row.UpstreamID, Resource: a.row.Resource,
+		Scope: scopes.String(), RedirectURI: a.row.RedirectURI, CodeChallenge: a.row.CodeChallenge, DPoPJKT: a.row.DPoPJKT,
+		DeviceHash: a.row.DeviceHash, TraceID: a.row.TraceID, Until: until,
+	}
+	if err := a.record(tx, action, approved.Scope); err != nil {
+		return "", err
+	}
+	if a.Device() {
+		return deviceAnswer(a.ID, true), f.devices.ApproveDevice(tx, approved)
+	}
+	code, err := f.codes.IssueCode(tx, approved)
+	if err != nil {
 		return "", err
 	}
 	return answerURL(a.RedirectURI, [][2]string{{"code", code}, {"state", a.row.State}, {"iss", a.Issuer}}), nil
+}
+
+func (a Attempt) record(tx *tenancy.Tx, action, scope string) error {
+	return audit.Record(tx, audit.Entry{
+		Action: action, TargetKind: "upstream", TargetID: a.row.UpstreamID,
+		After: map[string]string{"client_id": a.row.ClientID, "scope": scope, "redirect_uri": a.row.RedirectURI},
+	})
 }

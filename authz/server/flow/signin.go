@@ -2,11 +2,7 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
-
-	"gorm.io/gorm"
 
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
@@ -14,16 +10,9 @@ import (
 	"github.com/emcy/gateway/tenancy/audit"
 )
 
-// Session is a signed-in end user at a tenant's origin.
-type Session struct {
-	Subject   string
-	CreatedAt time.Time
-}
-
-// SignIn checks the password and that the person is a member of the tenant, and
-// starts a session; the one that the browser had before ends. A person who is no
-// member is answered in words, after the password was right. Errors:
-// errs.Unauthenticated, errs.Forbidden, errs.RateLimited.
+// SignIn checks a member's password and starts a session; the one that the browser
+// had before ends. A person who is no member is answered in words, after the
+// password was right. Errors: errs.Unauthenticated, errs.Forbidden, errs.RateLimited.
 func (f *Flow) SignIn(ctx context.Context, h tenancy.Handle, issuer, email, password, from, previous string) (cookie string, err error) {
 	person, err := f.people.SignIn(ctx, email, password, from)
 	if err != nil {
@@ -34,66 +23,29 @@ func (f *Flow) SignIn(ctx context.Context, h tenancy.Handle, issuer, email, pass
 	} else if err != nil {
 		return "", fmt.Errorf("check membership: %w", err)
 	}
+	return f.StartSession(ctx, h, issuer, person.ID, "password", previous)
+}
+
+// StartSession signs a subject in who has proven who they are. The cookie is new
+// each time, and the session of the browser's previous one ends.
+func (f *Flow) StartSession(ctx context.Context, h tenancy.Handle, issuer, subject, method, previous string) (cookie string, err error) {
 	cookie = ids.Secret(sessionPrefix)
-	err = f.db.Write(ctx, h.As("end_user", person.ID), func(tx *tenancy.Tx) error {
+	err = f.db.Write(ctx, h.As("end_user", subject), func(tx *tenancy.Tx) error {
+		if entitled, err := f.Entitled(tx, subject); err != nil || !entitled {
+			return errs.E(errs.Forbidden, "This account may not use this workspace. Ask its owner.", err)
+		}
 		if err := endSession(tx, previous); err != nil {
 			return err
 		}
 		now := tx.Now()
-		row := sessionRow{TenantID: tx.Tenant(), IDHash: ids.Hash(cookie), Subject: person.ID, Origin: issuer, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(SessionLife)}
+		row := sessionRow{TenantID: tx.Tenant(), IDHash: ids.Hash(cookie), Subject: subject, Origin: issuer, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(SessionLife)}
 		if err := tx.DB().Create(&row).Error; err != nil {
 			return err
 		}
-		return audit.Record(tx, audit.Entry{Action: "end_user.sign_in", TargetKind: "account", TargetID: person.ID})
+		return audit.Record(tx, audit.Entry{Action: "end_user.sign_in", TargetKind: "account", TargetID: subject, After: map[string]string{"method": method}})
 	})
 	if err != nil {
 		return "", fmt.Errorf("start session: %w", err)
 	}
 	return cookie, nil
-}
-
-// SignOut ends the browser's session.
-func (f *Flow) SignOut(ctx context.Context, h tenancy.Handle, cookie string) error {
-	return f.db.Write(ctx, h, func(tx *tenancy.Tx) error { return endSession(tx, cookie) })
-}
-
-func endSession(tx *tenancy.Tx, cookie string) error {
-	if !ids.ValidSecret(sessionPrefix, cookie) {
-		return nil
-	}
-	return tx.DB().Where("id_hash = ?", ids.Hash(cookie)).Delete(&sessionRow{}).Error
-}
-
-// session reads the session of a cookie; the zero Session where there is none, it
-// is over, it is another origin's, or its person is no longer a member.
-func session(tx *tenancy.Tx, cookie, issuer string) (Session, error) {
-	if !ids.ValidSecret(sessionPrefix, cookie) {
-		return Session{}, nil
-	}
-	var row sessionRow
-	err := tx.DB().Where("id_hash = ? AND origin = ?", ids.Hash(cookie), issuer).First(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return Session{}, nil
-	}
-	if err != nil {
-		return Session{}, fmt.Errorf("read session: %w", err)
-	}
-	now := tx.Now()
-	if now.After(row.ExpiresAt) {
-		return Session{}, nil
-	}
-	member, err := tx.IsMember(row.Subject)
-	if err != nil || !member {
-		return Session{}, err
-	}
-	return Session{Subject: row.Subject, CreatedAt: row.CreatedAt}, nil
-}
-
-// SignedIn counts the sessions at the tenant's origin.
-func SignedIn(tx *tenancy.Tx) (int, error) {
-	var n int64
-	if err := tx.DB().Model(&sessionRow{}).Where("expires_at > ?", tx.Now()).Count(&n).Error; err != nil {
-		return 0, fmt.Errorf("count sessions: %w", err)
-	}
-	return int(n), nil
 }

@@ -1,6 +1,10 @@
 package flow
 
-import "time"
+import (
+	"time"
+
+	"github.com/emcy/gateway/authz"
+)
 
 // AttemptLife is how long a person has to sign in and decide.
 const AttemptLife = 10 * time.Minute
@@ -8,10 +12,17 @@ const AttemptLife = 10 * time.Minute
 const (
 	maxID         = 64 // bytes
 	promptLogin   = "login"
+	promptConsent = "consent"
 	sessionPrefix = "emc_es"
-	// SessionLife ends an end user's session at a tenant's origin. It only saves
-	// typing the password again when a second client is connected the same day.
+	// SessionLife ends an end user's session at a tenant's origin, SessionIdle one
+	// that is not used. It only saves typing the password again when a second client
+	// is connected the same day.
 	SessionLife = 12 * time.Hour
+	SessionIdle = 2 * time.Hour
+	seenEvery   = 5 * time.Minute
+
+	oneDay     = 24 * time.Hour
+	thirtyDays = 30 * oneDay
 )
 
 type attemptRow struct {
@@ -30,6 +41,9 @@ type attemptRow struct {
 	Prompt        string
 	Subject       string
 	Answer        []byte
+	DPoPJKT       string `gorm:"column:dpop_jkt"`
+	DeviceHash    string
+	TraceID       string
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 }
@@ -56,7 +70,20 @@ type consentRow struct {
 	UpstreamID  string
 	Scope       string
 	RedirectURI string `gorm:"column:redirect_uri"`
+	Seconds     int64
 	CreatedAt   time.Time
+	RevokedAt   *time.Time
 }
 
 func (consentRow) TableName() string { return "consents" }
+
+func (c consentRow) scopes() authz.Scopes { return authz.ParseScopes(c.Scope) }
+
+// until is when the consent ends by itself. One without a term is from before there
+// was a choice.
+func (c consentRow) until() time.Time {
+	if c.Seconds == 0 {
+		return c.CreatedAt.Add(90 * oneDay)
+	}
+	return c.CreatedAt.Add(time.Duration(c.Seconds) * time.Second)
+}

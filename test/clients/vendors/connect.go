@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Connection is one replay: a profile before one MCP URL.
@@ -32,6 +33,8 @@ type Connection struct {
 	Port int
 	// Key signs private_key_jwt; its public half stands at the profile's jwks_uri.
 	Key *ecdsa.PrivateKey
+	// Now is the client's clock.
+	Now func() time.Time
 
 	resource     string
 	issuer       string

@@ -22,7 +22,7 @@ func (c *Connection) assertion() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	now := time.Now()
+	now := c.Now()
 	return jwt.Signed(signer).Claims(jwt.Claims{
 		Issuer: c.clientID, Subject: c.clientID, Audience: jwt.Audience{c.server.Issuer}, ID: rand.Text(),
 		IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(time.Minute)),
@@ -32,7 +32,7 @@ func (c *Connection) assertion() (string, error) {
 // KeyID names the key of private_key_jwt in the document at jwks_uri.
 const KeyID = "replay-1"
 
-// use speaks MCP with the token: initialize, tools/list, and a sum.
+// use speaks MCP with the token: initialize, tools/list, and a call of a tool that says back what it was told.
 func (c *Connection) use(ctx context.Context) error {
 	c.session = ""
 	var initialized struct {
@@ -54,15 +54,15 @@ func (c *Connection) use(ctx context.Context) error {
 		return errors.New("there are no tools")
 	}
 	var called struct {
-		Content []struct {
+		Structured struct {
 			Text string `json:"text"`
-		} `json:"content"`
+		} `json:"structuredContent"`
 	}
-	if err := c.rpc(ctx, "tools/call", map[string]any{"name": "add", "arguments": map[string]any{"a": 40, "b": 2}}, &called); err != nil {
+	if err := c.rpc(ctx, "tools/call", map[string]any{"name": "echo", "arguments": map[string]any{"text": "42"}}, &called); err != nil {
 		return err
 	}
-	if len(called.Content) != 1 || called.Content[0].Text != "42" {
-		return fmt.Errorf("40 + 2 is %v", called.Content)
+	if called.Structured.Text != "42" {
+		return fmt.Errorf("42 comes back as %q", called.Structured.Text)
 	}
 	return nil
 }

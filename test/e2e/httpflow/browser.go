@@ -204,9 +204,10 @@ func (p *Page) FormTo(path string) (*Form, error) {
 // Forms are the forms of the page, in order.
 func (p *Page) Forms() []*Form {
 	var forms []*Form
-	for node := range p.document().Descendants() {
+	document := p.document()
+	for node := range document.Descendants() {
 		if node.DataAtom == atom.Form {
-			forms = append(forms, p.form(node))
+			forms = append(forms, p.form(document, node))
 		}
 	}
 	return forms
@@ -261,7 +262,7 @@ func (f *Form) SetAction(target *url.URL) *Form {
 	return f
 }
 
-func (p *Page) form(node *html.Node) *Form {
+func (p *Page) form(document, node *html.Node) *Form {
 	form := &Form{Method: http.MethodGet, Values: url.Values{}, page: p.URL, Action: p.URL}
 	if method, _ := attr(node, "method"); strings.EqualFold(method, http.MethodPost) {
 		form.Method = http.MethodPost
@@ -271,9 +272,10 @@ func (p *Page) form(node *html.Node) *Form {
 			form.Action = target
 		}
 	}
-	for field := range node.Descendants() {
+	id, _ := attr(node, "id")
+	for field := range document.Descendants() {
 		name, ok := attr(field, "name")
-		if !ok || name == "" || field.Type != html.ElementNode {
+		if !ok || name == "" || field.Type != html.ElementNode || !belongs(field, node, id) {
 			continue
 		}
 		if _, disabled := attr(field, "disabled"); disabled {
@@ -308,6 +310,20 @@ func (p *Page) form(node *html.Node) *Form {
 		}
 	}
 	return form
+}
+
+// belongs reports whether the field is sent with the form: it stands in it, or names
+// it from elsewhere in the page.
+func belongs(field, form *html.Node, id string) bool {
+	if owner, ok := attr(field, "form"); ok {
+		return owner != "" && owner == id
+	}
+	for parent := range field.Ancestors() {
+		if parent == form {
+			return true
+		}
+	}
+	return false
 }
 
 func selected(node *html.Node) string {

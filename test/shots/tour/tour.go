@@ -72,6 +72,9 @@ func (t *Tour) walk(ctx context.Context) error {
 	if err := t.calls(ctx, client); err != nil {
 		return err
 	}
+	if err := t.refused(ctx, client.MCPURL); err != nil {
+		return err
+	}
 	for _, page := range [][2]string{
 		{"runtimes", "/northwind/runtimes"},
 		{"runtime-new", "/northwind/runtimes/new"},
@@ -86,12 +89,19 @@ func (t *Tour) walk(ctx context.Context) error {
 		{"connect", "/northwind/runtimes/billing/connect"},
 		{"connect-waiting", "/northwind/runtimes/search/connect"},
 		{"logs", "/northwind/logs"},
+		{"connections", "/northwind/connections"},
 		{"not-found", "/northwind/runtimes/nothing"},
 		{"kit", "/ui-kit"},
 	} {
 		t.see(page[0], page[1])
 	}
 	if err := t.tool(ctx); err != nil {
+		return err
+	}
+	if err := t.connections(ctx); err != nil {
+		return err
+	}
+	if err := t.scopes(ctx); err != nil {
 		return err
 	}
 	return t.event(ctx)
@@ -202,6 +212,48 @@ func (t *Tour) calls(ctx context.Context, client *httpflow.Client) error {
 		}
 	}
 	return nil
+}
+
+// refused is a client that may not register.
+func (t *Tour) refused(ctx context.Context, mcpURL string) error {
+	client := httpflow.NewClient(mcpURL, nil)
+	client.Name, client.RedirectURI = "Kitchen timer", "ftp://timer.example/callback"
+	if err := client.Discover(ctx); err != nil {
+		return err
+	}
+	var answer *httpflow.Answer
+	if err := client.Register(ctx); !errors.As(err, &answer) {
+		return fmt.Errorf("a return address by ftp is registered: %w", err)
+	}
+	return nil
+}
+
+// connections adds the pages of both clients' tries, which take their moment to be stored.
+func (t *Tour) connections(ctx context.Context) error {
+	return until(ctx, func() error {
+		page, err := t.ana.Page(ctx, "/northwind/connections")
+		if err != nil {
+			return err
+		}
+		found := map[string]string{}
+		for _, row := range strings.Split(string(page.Body), `<tr class="tr-link">`)[1:] {
+			_, rest, _ := strings.Cut(row, `href="`)
+			path, _, _ := strings.Cut(rest, `"`)
+			switch {
+			case strings.Contains(row, "Kitchen timer"):
+				found["connection-failed"] = path
+			case strings.Contains(row, "6 of 6"):
+				found["connection"] = path
+			}
+		}
+		if len(found) < 2 {
+			return errors.New("the list shows no connected and no refused client")
+		}
+		for _, name := range []string{"connection", "connection-failed"} {
+			t.see(name, found[name])
+		}
+		return nil
+	})
 }
 
 // event adds the page of the newest call, which takes its moment to reach the log.

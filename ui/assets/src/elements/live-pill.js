@@ -1,4 +1,4 @@
-// <live-pill> counts the new rows that the stream announces and shows "3 new" instead of moving the page by itself.
+// <live-pill> counts the new rows that the stream announces (in the event "logs", or the one in data-event) and shows "3 new" instead of moving the page by itself.
 class LivePill extends HTMLElement {
   connectedCallback() {
     this.stream = document.getElementById(this.dataset.stream);
@@ -7,7 +7,7 @@ class LivePill extends HTMLElement {
       this.count += Number.parseInt(event.detail?.data, 10) || 0;
       this.show();
     };
-    this.stream?.addEventListener("logs", this.onRows);
+    this.stream?.addEventListener(this.dataset.event || "logs", this.onRows);
     this.addEventListener("click", () => {
       this.count = 0;
       this.show();
@@ -15,7 +15,7 @@ class LivePill extends HTMLElement {
   }
 
   disconnectedCallback() {
-    this.stream?.removeEventListener("logs", this.onRows);
+    this.stream?.removeEventListener(this.dataset.event || "logs", this.onRows);
   }
 
   show() {
