@@ -34,4 +34,3 @@ func TestToldOnce(t *testing.T) {
 		TraceFirstRequest: 1, TraceFirstRequest + "!": 1, TraceToolsList: 1, TraceToolsList + "!": 1, TraceFirstCall: 1, TraceFirstCall + "!": 1,
 	}, counts)
 }
-

@@ -47,7 +47,9 @@ func TestStepsOfConnecting(t *testing.T) {
 		t.Helper()
 		_, _ = b.do(b.request("POST", body, append([]string{"Authorization", good}, header...)...))
 	}
-	message := func(method string) string { return `{"jsonrpc":"2.0","id":"q-1","method":"` + method + `","params":{"name":"echo"}}` }
+	message := func(method string) string {
+		return `{"jsonrpc":"2.0","id":"q-1","method":"` + method + `","params":{"name":"echo"}}`
+	}
 
 	send(ping, "Authorization", "")
 	require.Equal(t, []string{"challenge 401 "}, got.take())

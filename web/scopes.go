@@ -90,7 +90,7 @@ func (k *Console) scopeNew(c echo.Context, v Visit) error {
 	if err != nil {
 		return err
 	}
-	return k.scopeForm(c, v, http.StatusOK, pages.ScopePage{New: true, Others: otherScopes(state, "", nil)})
+	return k.scopeForm(c, v, http.StatusOK, pages.ScopePage{New: true, Values: pages.ScopeValues{Initial: true}, Others: otherScopes(state, "", nil)})
 }
 
 func (k *Console) scopeForm(c echo.Context, v Visit, status int, view pages.ScopePage) error {

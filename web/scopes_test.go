@@ -185,6 +185,7 @@ func TestScopesFromHints(t *testing.T) {
 		require.Contains(t, page, "/acme/scopes/hints/files")
 		page = b.get(t, "/acme/scopes/hints/files")
 		require.NotContains(t, page, "sorted already")
+		require.NotContains(t, page, "says nothing")
 		require.Regexp(t, `(?s)read.*>read<.*write.*>put<.*danger.*>drop<`, page)
 		page = b.done(t, "/acme/scopes/hints/files")
 		require.Contains(t, page, "The tools of Files are sorted.")
@@ -193,6 +194,9 @@ func TestScopesFromHints(t *testing.T) {
 		require.Equal(t, "mcp danger", b.catalogue(t).Needs(b.id, "drop").String())
 		require.Contains(t, b.get(t, "/acme/scopes/hints/files"), "sorted already")
 
+		b.lister.List(lister.Tool("read", "Reads."))
+		b.sync(t)
+		require.Contains(t, b.get(t, "/acme/scopes/hints/files"), "The runtime says nothing of 1 tool")
 		b.lister.List()
 		b.sync(t)
 		require.Contains(t, b.done(t, "/acme/scopes/hints/files"), "The runtime lists no tools yet.")

@@ -100,6 +100,9 @@ func (k *Console) providerAgain(c echo.Context, v Visit, in forms.Provider, view
 			view.Errors = map[string]string{}
 		}
 		view.Errors["client_secret"] = "Type the secret again: it is not sent back to this page."
+		if len(view.Errors) > 1 {
+			view.Summary = "Some fields need attention."
+		}
 	}
 	return k.providerForm(c, v, status, view)
 }

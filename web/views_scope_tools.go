@@ -6,6 +6,7 @@ import (
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server/scopes"
+	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/upstreams"
 	"github.com/emcy/gateway/web/forms"
@@ -69,6 +70,15 @@ func hinted(state scopeState, upstreamID string) []scopes.Tool {
 // hintsPage shows where each tool would go.
 func hintsPage(state scopeState, runtime upstreams.Name) pages.ScopeHintsPage {
 	view := pages.ScopeHintsPage{Runtime: runtime.Name}
+	silent := 0
+	for _, tool := range state.listed(runtime.ID) {
+		if tool.Hints&(snapshot.ReadOnlySaid|snapshot.DestructiveSaid) == 0 {
+			silent++
+		}
+	}
+	if silent > 0 {
+		view.Silent = "The runtime says nothing of " + count(int64(silent), "tool")
+	}
 	for _, g := range scopes.Sort(hinted(state, runtime.ID)) {
 		group := pages.ScopeGroup{Scope: g.Scope.Name, Text: g.Scope.Description, Count: count(int64(len(g.Tools)), "tool")}
 		for _, name := range g.Tools {

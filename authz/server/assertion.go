@@ -170,7 +170,7 @@ func (s *Server) exchange(ctx context.Context, tx *tenancy.Tx, x exchange) (_ gr
 		return none, nil, err
 	}
 	granted, err := giveOnce(tx, to, familyRow{
-		Subject: subject, UpstreamID: x.resource.ID, Resource: x.target, Scope: scope.String(), Origin: originJWTBearer, TraceID: trace.ID(ctx),
+		Subject: subject, UpstreamID: x.resource.ID, Resource: x.target, Scope: scope.String(), Origin: originJWTBearer, ConsentID: x.issuer.ID, TraceID: trace.ID(ctx),
 	}, jkt)
 	if err != nil {
 		return none, nil, err
@@ -179,6 +179,22 @@ func (s *Server) exchange(ctx context.Context, tx *tenancy.Tx, x exchange) (_ gr
 		Action: "assertion.exchange", TargetKind: "token_family", TargetID: granted.family.ID,
 		After: map[string]string{"issuer": x.issuer.ID, "client_id": to.client.ID, "subject": subject, "scope": scope.String()},
 	})
+}
+
+// RemoveIssuer ends the trust in an issuer, and what its assertions gave. Error:
+// errs.NotFound.
+func (s *Server) RemoveIssuer(tx *tenancy.Tx, id string) error {
+	if err := issuers.Remove(tx, id); err != nil {
+		return err
+	}
+	now := tx.Now()
+	err := tx.DB().Model(&familyRow{}).Where("origin = ? AND consent_id = ? AND revoked_at IS NULL", originJWTBearer, id).
+		Updates(map[string]any{"revoked_at": &now, "revoked_reason": "the issuer is no longer trusted"}).Error
+	if err != nil {
+		return fmt.Errorf("revoke tokens of an issuer: %w", err)
+	}
+	tx.Notify(tenancy.ConfigTopic(tx.Tenant()))
+	return nil
 }
 
 // subjectOf maps the person: an end user by the issuer's own subject first, because an

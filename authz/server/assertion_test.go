@@ -351,3 +351,18 @@ func TestIDJAGWhileTheIssuerIsDown(t *testing.T) {
 		require.Equal(b.t, 200, a.exchange(assertion).status, "nothing was used up")
 	})
 }
+
+func TestIDJAGOfARemovedIssuer(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, tn *tenant) {
+		is, twin := newAssertionIssuer(b.t), newAssertionIssuer(b.t)
+		id := tn.trust(is)
+		tn.trust(twin)
+		a := tn.confidential("", oplib.GrantJWTBearer)
+		got, kept := a.exchange(is.sign(a.claims(is))), a.exchange(twin.sign(a.claims(twin)))
+		require.Equal(b.t, 200, kept.status)
+		tn.write(func(tx *tenancy.Tx) error { return b.server.RemoveIssuer(tx, id) })
+		require.Equal(b.t, []string{got.family()}, tn.revoked())
+		require.Equal(b.t, "invalid_grant", a.exchange(is.sign(a.claims(is))).Error)
+	})
+}

@@ -31,6 +31,7 @@ func (s *Server) prove(ctx context.Context, cr oplib.Credentials) (oplib.Client,
 	found, err := s.clients.Authenticate(ctx, req.handle, clients.Credentials{
 		ClientID: cr.ClientID, Secret: cr.Secret, Assertion: cr.Assertion, AssertionType: cr.AssertionType, Basic: cr.Basic,
 		Issuer: req.issuer, Endpoint: req.issuer + cr.Path,
+		New: cr.Path == parPath || cr.Path == oplib.DeviceAuthorizationPath, // what a client calls first of all
 	})
 	if err != nil {
 		return oplib.Client{}, s.failure(ctx, err)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -70,7 +71,7 @@ func benchRefresh(b *testing.B, env tenancytest.Env, connections int) {
 		var code string
 		tn.write(func(tx *tenancy.Tx) (err error) {
 			code, err = t.server.IssueCode(tx, flow.Approved{
-				ClientID: a.id, Subject: tn.owner.ID, UpstreamID: upstream.ID, Resource: tn.mcp("tickets"), Scope: "mcp", RedirectURI: callback, CodeChallenge: challenge(a.verifier),
+				ClientID: a.id, Subject: tn.owner.ID, UpstreamID: upstream.ID, Resource: tn.mcp("tickets"), Scope: "mcp", RedirectURI: callback, CodeChallenge: challenge(a.verifier), Until: tx.Now().Add(time.Hour),
 			})
 			return err
 		})

@@ -348,3 +348,30 @@ func TestA20DeviceOfSomebodyWhoLeft(t *testing.T) {
 		require.Equal(b.t, "invalid_client", a.poll(blocked.DeviceCode).Error)
 	})
 }
+
+// TestDPoPOfTheFurtherGrants: a device code that was asked for with a key is that key's,
+// and the other grants' tokens are bound like any.
+func TestDPoPOfTheFurtherGrants(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, tn *tenant) {
+		a := tn.headless()
+		mine, other := a.newKey(), a.newKey()
+		var d device
+		require.NoError(b.t, json.Unmarshal([]byte(a.send("/device_authorization", mine.proof("/device_authorization"), url.Values{"client_id": {a.id}}).body), &d))
+		tn.browser().decideDevice(d, "allow")
+		form := url.Values{"grant_type": {oplib.GrantDevice}, "client_id": {a.id}, "device_code": {d.DeviceCode}}
+		require.Equal(b.t, "invalid_dpop_proof", a.send("/token", "", form).Error)
+		require.Equal(b.t, "invalid_grant", a.send("/token", other.proof("/token"), form).Error)
+		got := a.send("/token", mine.proof("/token"), form)
+		require.Equal(b.t, 200, got.status, got.body)
+		require.Equal(b.t, "DPoP", got.Type)
+		require.Equal(b.t, map[string]any{"jkt": mine.thumbprint()}, got.claims()["cnf"])
+		require.Equal(b.t, "invalid_grant", a.refreshWith(other.proof("/token"), got.Refresh).Error)
+
+		tn.change(func(s *settings.Settings) { s.ClientCredentials = true })
+		service := tn.confidential("", oplib.GrantClientCredentials)
+		key := service.newKey()
+		own := service.send("/token", key.proof("/token"), url.Values{"grant_type": {oplib.GrantClientCredentials}, "client_id": {service.id}, "client_secret": {clientSecret}})
+		require.Equal(b.t, map[string]any{"jkt": key.thumbprint()}, own.claims()["cnf"], own.body)
+	})
+}

@@ -5,7 +5,8 @@
 //	GET       /.well-known/openid-configuration          the same document, for clients that try it
 //	          (both also with /{upstream}/mcp inserted behind or before, because clients try those)
 //	GET       /jwks                                      RFC 7517
-//	POST      /register                                  RFC 7591, public clients
+//	POST      /register                                  RFC 7591
+//	GET PUT DELETE /register/{client}                    RFC 7592
 //	GET POST  /authorize                                 RFC 6749, 7636, 8707, 9207
 //	POST      /token                                     authorization_code, refresh_token
 //	POST      /revoke                                    RFC 7009

@@ -29,7 +29,7 @@ type familyRow struct {
 	RevokedReason string
 	TraceID       string
 	Origin        string // the grant that it came from
-	ConsentID     string // of what a person said yes to
+	ConsentID     string // of what a person said yes to, or the trusted issuer that did
 	// DPoPJKT is the key that its refresh tokens are bound to, empty for none.
 	DPoPJKT string `gorm:"column:dpop_jkt"`
 	// IdleSeconds is how long a refresh token may lie unused.

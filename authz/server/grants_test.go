@@ -57,11 +57,16 @@ func (tn *tenant) change(how func(*settings.Settings)) {
 	})
 }
 
+// authorization is the client's secret as a header.
+func (a *app) authorization() string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(a.id+":"+clientSecret))
+}
+
 // basic posts a form with the client's secret in the header.
 func (a *app) basic(path string, v url.Values) tokens {
 	t := a.tn.b.t
 	t.Helper()
-	p := a.http.request("POST", path, v.Encode(), "Content-Type", formType, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.id+":"+clientSecret)))
+	p := a.http.request("POST", path, v.Encode(), "Content-Type", formType, "Authorization", a.authorization())
 	out := tokens{page: p}
 	require.NoError(t, json.Unmarshal([]byte(p.body), &out), p.body)
 	require.Equal(t, "no-store", p.header.Get("Cache-Control"))

@@ -175,7 +175,7 @@ func gapMetadata(t testing.TB, tn *tenant) {
 		require.True(t, routed[address], name)
 		delete(routed, address)
 	}
-	for _, unlisted := range []string{"/introspect", "/userinfo", "/device_authorization", "/par", "/end_session", "/logout"} {
+	for _, unlisted := range []string{"/userinfo", "/end_session", "/logout"} {
 		require.False(t, routed[tn.issuer+unlisted])
 		require.Equal(t, 404, br.request("POST", unlisted, "x=y", "Content-Type", formType).status, unlisted)
 	}

@@ -118,6 +118,7 @@ func TestA14Callback(t *testing.T) {
 		require.Equal(b.t, 1, fake.Asked("/token"))
 
 		// A13: another provider's callback.
+		b.env.Clock.Advance(time.Second)
 		second := tn.provider(fake)
 		callback = br.leave(fake, p, a.authorize(br, "prompt", "login").location)
 		require.Equal(b.t, 400, br.get(strings.Replace(callback, p.ID, second.ID, 1)).status)

@@ -2,7 +2,12 @@ package server_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -134,5 +139,33 @@ func TestRegisteredSecret(t *testing.T) {
 		require.Equal(b.t, 200, got.status, got.body)
 		require.Equal(b.t, 401, a.refresh(got.Refresh).status)
 		require.Equal(b.t, 200, a.refresh(got.Refresh, "client_secret", own.Secret).status)
+	})
+}
+
+// TestC11DocumentSwapped: a client that is its document signs in with it, and loses what
+// it was given when the document becomes another one.
+func TestC11DocumentSwapped(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, tn *tenant) {
+		var document atomic.Value
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(document.Load().(string))) //nolint:forcetypeassert // stored below
+		}))
+		b.t.Cleanup(web.Close)
+		id := web.URL + "/client.json"
+		document.Store(`{"client_id":"` + id + `","client_name":"Documented","redirect_uris":["` + callback + `"]}`)
+		a := tn.app()
+		a.id = id
+		first := tn.browser().request("POST", "/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {id}, "code": {"x"}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+		require.Equal(b.t, 401, first.status, "the token endpoint knows whom /authorize has seen")
+		issued := a.tokens(tn.browser())
+		require.Equal(b.t, 200, issued.status, issued.body)
+
+		document.Store(`{"client_id":"` + id + `","client_name":"Documented","redirect_uris":["https://evil.example/cb"]}`)
+		b.env.Clock.Advance(time.Hour)
+		require.Equal(b.t, 400, a.authorize(tn.browser()).status, "the old redirect URI")
+		require.Equal(b.t, "invalid_grant", a.refresh(issued.Refresh).Error)
+		require.NotEmpty(b.t, tn.revoked())
 	})
 }

@@ -35,16 +35,3 @@ func (s *Server) asked(ctx context.Context, h tenancy.Handle, clientID, upstream
 	}
 	return out, nil
 }
-
-// supported are the scopes that the metadata names.
-func (s *Server) supported(ctx context.Context, h tenancy.Handle) (authz.Scopes, error) {
-	var catalogue authz.Catalogue
-	err := s.db.Read(ctx, h, func(tx *tenancy.Tx) (err error) {
-		catalogue, err = scopes.Load(tx)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read scopes: %w", err)
-	}
-	return catalogue.Supported(), nil
-}

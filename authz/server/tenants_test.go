@@ -66,6 +66,7 @@ func TestTwoTenants(t *testing.T) {
 		}
 		code := client.code(here)
 		live := client.tokens(here)
+		service, access := a.service()
 		type entry struct {
 			do       func(br *browser) page
 			ok, fail int
@@ -99,6 +100,10 @@ func TestTwoTenants(t *testing.T) {
 			}, 200, 401, false},
 			"POST /revoke": {func(br *browser) page {
 				return form(br, "/revoke", url.Values{"client_id": {client.id}, "token": {live.Refresh}})
+			}, 200, 401, false},
+			"POST /par": {func(br *browser) page { return br.request("POST", "/par", client.query().Encode(), "Content-Type", formType) }, 201, 401, false},
+			"POST /introspect": {func(br *browser) page {
+				return br.request("POST", "/introspect", "token="+access.Access, "Content-Type", formType, "Authorization", service.authorization())
 			}, 200, 401, false},
 			"GET /done":                    {pageOf("/done"), 303, 404, false},
 			"GET /me/apps":                 {func(br *browser) page { return br.get("/me/apps") }, 200, 303, false},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -28,7 +29,11 @@ var strictFlows = map[string][]string{
 	"key":    {"discovered", "registered", "returned", "redeemed", "called", "refreshed", "called", "finished"},
 	"pushed": {"discovered", "registered", "pushed", "returned", "redeemed", "called", "refreshed", "called", "finished"},
 	"dpop":   {"discovered", "registered", "pushed", "returned", "redeemed", "called", "refreshed", "called", "refused", "finished"},
+	"device": {"discovered", "registered", "pending", "redeemed", "called", "finished"},
 }
+
+// serviceFlow is what a service client that somebody entered goes through.
+var serviceFlow = []string{"discovered", "redeemed", "called", "introspected", "finished"}
 
 // strictFaults are what the strict client must not forgive.
 var strictFaults = []struct {
@@ -52,6 +57,19 @@ func TestStrictClient(t *testing.T) {
 			t.Parallel()
 
 			s := newService(t, group.db, group.runtime)
+			require.NoError(t, s.owner.Authorization(t.Context(), "acme", url.Values{"device": {"on"}, "client_credentials": {"on"}}))
+			t.Run("service", func(t *testing.T) {
+				t.Parallel()
+				id, secret, err := s.owner.EnterService(t.Context(), "acme", "Nightly job")
+				require.NoError(t, err)
+				file := filepath.Join(t.TempDir(), "credentials.json")
+				raw, err := json.Marshal(map[string]string{"client_id": id, "client_secret": secret})
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(file, raw, 0o600))
+				stages, err := strict(t, s.runtime.MCPURL, elsewhere(s.owner), "service", file)
+				require.NoError(t, err)
+				require.Equal(t, serviceFlow, stages)
+			})
 			for flow, want := range strictFlows {
 				t.Run(flow, func(t *testing.T) {
 					t.Parallel()
@@ -118,11 +136,14 @@ func strict(t *testing.T, mcpURL string, person *httpflow.Person, flow string, m
 	return stages, nil
 }
 
-// answered is where the person's browser is sent back to.
+// answered is where the person's browser is sent back to; "" for a device, which asks by itself.
 func answered(ctx context.Context, person *httpflow.Person, open string) (string, error) {
 	u, err := url.Parse(open)
 	if err != nil {
 		return "", err
+	}
+	if u.Path == "/device" {
+		return "", person.AllowDevice(ctx, open)
 	}
 	redirectURI := u.Query().Get("redirect_uri")
 	if redirectURI == "" {

@@ -122,6 +122,8 @@ type ScopeHintsPage struct {
 	Runtime, Action string
 	// Groups are the scopes and the tools that each gets.
 	Groups []ScopeGroup
+	// Silent says of how many tools nothing is said; empty for none.
+	Silent string
 	// Replaces says that something is sorted there already.
 	Replaces bool
 }

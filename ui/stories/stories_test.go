@@ -328,8 +328,9 @@ func TestConsent(t *testing.T) {
 		return node.Data == "button" && node.Parent.Data == "form" && value(node.Parent, "id") == "decide"
 	})
 	require.Len(t, buttons, 3)
-	_, off := attribute(buttons[0], "disabled")
-	require.True(t, off, "Enter in a choice presses the form's first button, which does nothing")
+	_, open := attribute(buttons[0], "formnovalidate")
+	require.False(t, open, "Enter in a choice presses the form's first button, which a field holds back that nobody can fill in")
+	require.Len(t, all(buttons[0].Parent, func(node *html.Node) bool { _, required := attribute(node, "required"); _, gone := attribute(node, "hidden"); return required && gone }), 1)
 	for _, tick := range all(loopback.root, func(node *html.Node) bool { _, ok := attribute(node, "checked"); return ok }) {
 		require.Equal(t, "decide", value(tick, "form"))
 		require.True(t, strings.HasPrefix(value(tick, "name"), "scope.") || value(tick, "name") == "life", value(tick, "name"))

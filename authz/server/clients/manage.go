@@ -40,7 +40,10 @@ func (c *Clients) ReadRegistration(ctx context.Context, h tenancy.Handle, issuer
 			return err
 		}
 		m, err := r.metadata()
-		out = r.registered(issuer, m, "", token)
+		if err != nil {
+			return err
+		}
+		out, err = r.registered(tx, issuer, m, "", token)
 		return err
 	})
 	return out, err
@@ -104,7 +107,7 @@ func (c *Clients) update(tx *tenancy.Tx, s settings.Settings, issuer string, bef
 	if err := tx.DB().Model(&row{}).Where("id = ?", before.ID).Updates(changed).Error; err != nil {
 		return Registered{}, fmt.Errorf("update client: %w", err)
 	}
-	return after.registered(issuer, m, secret, management), nil
+	return after.registered(tx, issuer, m, secret, management)
 }
 
 // DeleteRegistration forgets a client, and ends what it was given (RFC 7592, section 2.3).
@@ -149,7 +152,7 @@ func managed(tx *tenancy.Tx, id, token string) (row, error) {
 func (r row) metadata() (Metadata, error) {
 	m := Metadata{
 		ClientName: r.Name, ClientURI: r.ClientURI, ApplicationType: r.ApplicationType, TokenEndpointAuthMethod: r.AuthMethod,
-		ResponseTypes: []string{"code"}, Scope: registeredScope, SoftwareID: r.SoftwareID, SoftwareVersion: r.SoftwareVersion,
+		ResponseTypes: []string{"code"}, SoftwareID: r.SoftwareID, SoftwareVersion: r.SoftwareVersion,
 		JWKSURI: r.JWKSURI, DPoPBound: r.DPoPRequired, RequirePAR: r.PARRequired,
 	}
 	if r.JWKS != "" {

@@ -7,16 +7,12 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/outbound"
 )
 
 const maxRedirects = 10
-
-// registeredScope is the answer's: what every client may ask for.
-const registeredScope = authz.ScopeMCP + " " + authz.ScopeOffline
 
 // Metadata is a registration request and its answer (RFC 7591, section 2). It lists
 // what a client may choose; everything else in a request is ignored.
@@ -55,7 +51,7 @@ func (m Metadata) accept(c *outbound.Client, s settings.Settings) (Metadata, *op
 	out := Metadata{
 		RedirectURIs: uris, ClientName: cleanName(m.ClientName), ClientURI: webURL(m.ClientURI), ApplicationType: "native",
 		GrantTypes: acceptedGrants(m.GrantTypes), ResponseTypes: []string{"code"},
-		Scope: registeredScope, SoftwareID: cut(cleanText(m.SoftwareID), 128), SoftwareVersion: cut(cleanText(m.SoftwareVersion), 64),
+		SoftwareID: cut(cleanText(m.SoftwareID), 128), SoftwareVersion: cut(cleanText(m.SoftwareVersion), 64),
 	}
 	if m.ApplicationType == "web" {
 		out.ApplicationType = "web"

@@ -42,7 +42,6 @@ func FuzzRegistration(f *testing.F) {
 		require.Equal(t, usual, out.GrantTypes[:2])
 		require.NotContains(t, out.GrantTypes, GrantClientCredentials)
 		require.Equal(t, []string{"code"}, out.ResponseTypes)
-		require.Equal(t, "mcp offline_access", out.Scope)
 		require.LessOrEqual(t, len([]rune(out.ClientName)), maxClientName)
 		for _, text := range []string{out.ClientName, out.SoftwareID, out.SoftwareVersion} {
 			require.True(t, storable(text))

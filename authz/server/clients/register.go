@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/emcy/gateway/authz/server/oplib"
+	"github.com/emcy/gateway/authz/server/scopes"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
@@ -96,7 +97,7 @@ func (c *Clients) register(tx *tenancy.Tx, issuer string, m Metadata, status Sta
 	if err != nil {
 		return Registered{}, err
 	}
-	return r.registered(issuer, m, secret, management), nil
+	return r.registered(tx, issuer, m, secret, management)
 }
 
 // take copies accepted metadata into the row.
@@ -126,7 +127,14 @@ func (r *row) newSecret() (secret string) {
 	return secret
 }
 
-func (r *row) registered(issuer string, m Metadata, secret, management string) Registered {
+// registered is the answer. Its scope is what every client may ask for: nothing is
+// registered of it, because the tenant's scopes change.
+func (r *row) registered(tx *tenancy.Tx, issuer string, m Metadata, secret, management string) (Registered, error) {
+	catalogue, err := scopes.Load(tx)
+	if err != nil {
+		return Registered{}, err
+	}
+	m.Scope = catalogue.Supported().String()
 	out := Registered{
 		ClientID: r.ID, ClientIDIssuedAt: r.CreatedAt.Unix(), ClientSecret: secret, Metadata: m,
 		RegistrationAccessToken: management, RegistrationClientURI: issuer + "/register/" + r.ID,
@@ -134,5 +142,5 @@ func (r *row) registered(issuer string, m Metadata, secret, management string) R
 	if r.SecretHash != "" {
 		out.ClientSecretExpiresAt = new(int64)
 	}
-	return out
+	return out, nil
 }

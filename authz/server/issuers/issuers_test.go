@@ -192,3 +192,27 @@ func TestEndUser(t *testing.T) {
 		require.Empty(t, find(other, iss, "u-1"))
 	})
 }
+
+// FuzzRead: whatever is sent, what is read is one signed JWT of an allowed algorithm and
+// of the one type, whose issuer can be looked up.
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{
+		"", "x", "a.b.c", "eyJhbGciOiJub25lIiwidHlwIjoib2F1dGgtaWQtamFnK2p3dCJ9.e30.",
+		"eyJhbGciOiJFUzI1NiIsInR5cCI6Im9hdXRoLWlkLWphZytqd3QifQ.eyJpc3MiOiJodHRwczovL2EifQ.AAAA",
+		"eyJhbGciOiJFUzI1NiIsInR5cCI6Im9hdXRoLWlkLWphZytqd3QifQ.eyJpc3MiOiJodHRwczovL2EiLCJyZXNvdXJjZSI6W119.AAAA",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		token, claims, err := issuers.Read(raw)
+		if err != nil {
+			return
+		}
+		require.Len(t, token.Headers, 1)
+		require.Contains(t, []string{"ES256", "RS256", "PS256", "EdDSA"}, token.Headers[0].Algorithm)
+		typ, _ := token.Headers[0].ExtraHeaders["typ"].(string)
+		require.Equal(t, issuers.Type, strings.TrimPrefix(strings.ToLower(typ), "application/"))
+		require.NotEmpty(t, claims.Issuer)
+		require.Error(t, claims.Check(issuers.Issuer{Issuer: claims.Issuer + "x"}, "", "", time.Unix(0, 0)), "another issuer never fits")
+	})
+}

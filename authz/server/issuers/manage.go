@@ -90,8 +90,8 @@ func Update(tx *tenancy.Tx, urls URLs, id string, in Input) error {
 	return record(tx, "trusted_issuer.update", id, before.shown(), after.shown())
 }
 
-// Remove ends the trust. What its assertions gave ends with its access tokens: the
-// caller revokes them where that is too late.
+// Remove ends the trust. What its assertions gave is the caller's to end. Error:
+// errs.NotFound.
 func Remove(tx *tenancy.Tx, id string) error {
 	before, err := Get(tx, id)
 	if err != nil {

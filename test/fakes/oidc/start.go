@@ -33,7 +33,7 @@ func Start(t testing.TB, s Setup) (issuer string) {
 	dir := filepath.Dir(file)
 	raw, err := json.Marshal(s)
 	require.NoError(t, err)
-	cmd := exec.Command(node(t, dir), "provider.mjs", string(raw)) //nolint:gosec,noctx // a test's own program; it ends with its standard input
+	cmd := exec.Command(node(t, dir), "provider.mjs", string(raw)) //nolint:gosec // a test's own program; it ends with its standard input
 	cmd.Dir, cmd.Stderr = dir, t.Output()
 	stop, err := cmd.StdinPipe()
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -70,6 +71,9 @@ func (t *Tour) walk(ctx context.Context) error {
 		return err
 	}
 	if err := t.calls(ctx, client); err != nil {
+		return err
+	}
+	if err := t.own(ctx, client); err != nil {
 		return err
 	}
 	if err := t.refused(ctx, client.MCPURL); err != nil {
@@ -211,6 +215,40 @@ func (t *Tour) calls(ctx context.Context, client *httpflow.Client) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// own adds the pages of a person's own at the tenant: what can act for them, with the calls once they are stored.
+func (t *Tour) own(ctx context.Context, client *httpflow.Client) error {
+	issuer, err := url.Parse(client.AuthorizeURL())
+	if err != nil {
+		return fmt.Errorf("read authorization address: %w", err)
+	}
+	at := issuer.ResolveReference(&url.URL{Path: "/me/apps"}).String()
+	err = until(ctx, func() error {
+		page, err := t.ana.Browser.Open(ctx, at)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(string(page.Body), "Last 10 calls") {
+			return errors.New("the page shows no calls")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	stranger := httpflow.NewBrowser(nil)
+	signIn, err := stranger.Open(ctx, at)
+	if err != nil {
+		return err
+	}
+	missing := issuer.ResolveReference(&url.URL{Path: "/nothing"}).String()
+	t.Stops = append(t.Stops,
+		Stop{"tenant-apps", at, t.ana.Browser.Cookies(at)},
+		Stop{"tenant-apps-sign-in", signIn.URL.String(), stranger.Cookies(signIn.URL.String())},
+		Stop{"tenant-not-found", missing, nil},
+	)
 	return nil
 }
 

@@ -1,0 +1,78 @@
+package httpflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Authorization changes a workspace's authorization settings.
+func (p *Person) Authorization(ctx context.Context, workspace string, change url.Values) error {
+	form, err := p.form(ctx, "/"+workspace+"/authorization", change)
+	if err != nil {
+		return fmt.Errorf("authorization settings: %w", err)
+	}
+	if _, err := p.post(ctx, form); err != nil {
+		return fmt.Errorf("save authorization settings: %w", err)
+	}
+	return nil
+}
+
+var (
+	clientSecretOn = regexp.MustCompile(`id="client-secret">([A-Za-z0-9_-]{20,})<`)
+	clientIDOn     = regexp.MustCompile(`>(cli_[a-z0-9]+)<`)
+)
+
+// EnterService enters a client that acts for itself, and gives its id and its secret.
+func (p *Person) EnterService(ctx context.Context, workspace, name string) (id, secret string, err error) {
+	form, err := p.form(ctx, "/"+workspace+"/clients/new", url.Values{"name": {name}, "kind": {"service"}, "auth_method": {"client_secret_basic"}})
+	if err != nil {
+		return "", "", fmt.Errorf("enter a client: %w", err)
+	}
+	page, err := p.Browser.Submit(ctx, form)
+	if err != nil {
+		return "", "", fmt.Errorf("enter a client: %w", err)
+	}
+	if err := page.Expect(http.StatusOK); err != nil {
+		return "", "", fmt.Errorf("enter a client: %w", err)
+	}
+	foundID, found := clientIDOn.FindSubmatch(page.Body), clientSecretOn.FindSubmatch(page.Body)
+	if foundID == nil || found == nil {
+		return "", "", errors.New("enter a client: the page shows no id or no secret")
+	}
+	return string(foundID[1]), string(found[1]), nil
+}
+
+// AllowDevice opens a device's address, says that the device is the person's own, and
+// allows it.
+func (p *Person) AllowDevice(ctx context.Context, verificationURI string) error {
+	page, err := p.Browser.Open(ctx, verificationURI)
+	for range 8 {
+		if err != nil {
+			return fmt.Errorf("allow device: %w", err)
+		}
+		if err := page.Expect(http.StatusOK); err != nil {
+			return fmt.Errorf("allow device: %w", err)
+		}
+		var form *Form
+		if form, err = page.Form("attempt", "email", "password"); err == nil {
+			form.Set("email", p.Email).Set("password", p.Password)
+		} else if form, err = page.Form("attempt", "decision"); err == nil {
+			form.Press("decision", "allow")
+		} else if form, err = page.Form("user_code", "decision"); err == nil {
+			form.Press("decision", "continue")
+		} else if strings.Contains(page.Text(), "may go on") {
+			return nil
+		} else {
+			return fmt.Errorf("allow device: what is to be done here: %s", page.summary())
+		}
+		if page, err = p.Browser.Submit(ctx, form); err == nil {
+			page, err = p.Browser.Follow(ctx, page, nil)
+		}
+	}
+	return fmt.Errorf("allow device: no end, now at %s", page.URL)
+}
