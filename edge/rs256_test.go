@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -34,10 +36,21 @@ func TestKeysOfBothKinds(t *testing.T) {
 		require.NoError(t, err)
 		return text
 	}
+	// The signature is right, and the header names another algorithm.
+	lying := func(alg string) string {
+		text := segment(t, claims{"alg": alg, "kid": "k-rsa", "typ": "at+jwt"}) + "." + segment(t, b.tokenClaims(b.acme))
+		digest := sha256.Sum256([]byte(text))
+		signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+		require.NoError(t, err)
+		return text + "." + base64.RawURLEncoding.EncodeToString(signature)
+	}
 	for name, c := range map[string]struct {
 		token  string
 		status int
 	}{
+		"told so":                {lying("RS256"), 200},
+		"called ES256":           {lying("ES256"), 401},
+		"called none":            {lying("none"), 401},
 		"ES256":                  {oldToken, 200},
 		"RS256":                  {signed(jose.RS256, key, "k-rsa"), 200},
 		"PS256 of the RSA key":   {signed(jose.PS256, key, "k-rsa"), 401},

@@ -27,3 +27,9 @@ func FailAt(k *Console, path string, err error) {
 		return err
 	})
 }
+
+// ScopeID and ClientKey stand for a scope and a client in addresses.
+var (
+	ScopeID   = scopeID
+	ClientKey = clientKey
+)

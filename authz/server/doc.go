@@ -9,15 +9,19 @@
 //	GET PUT DELETE /register/{client}                    RFC 7592
 //	GET POST  /authorize                                 RFC 6749, 7636, 8707, 9207
 //	POST      /token                                     authorization_code, refresh_token
-//	POST      /revoke                                    RFC 7009
+//	POST      /revoke, /introspect                       RFC 7009, RFC 7662
+//	POST      /par                                       RFC 9126
 //	GET POST  /sign-in, /consent; POST /sign-out         end-user pages (package flow)
+//	GET POST  /sign-in/{provider}; GET /callback/...     sign-in at the tenant's provider (package idp)
+//	GET       /done                                      where a device's attempt ends
+//	GET POST  /me/apps, /me/...                          what can act for a person, and its end
 //
 // The HTTP layer here is strict where the library behind it (package oplib) is
 // not: single parameters, form bodies only, nothing in the query of a POST, exact
 // redirect URIs, PKCE S256 always, no-store, iss.
 //
 // Refreshes that come while others of the tenant are being stored share the next
-// transaction (rotations.go); each is judged by itself, and one that is not ordinary
+// transaction (rotations.go, shared.go); each is judged by itself, and one that is not ordinary
 // has a transaction of its own.
 //
 // It issues tokens and never sees a runtime's or a downstream's.

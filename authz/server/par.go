@@ -133,7 +133,7 @@ func (s *Server) storePushed(ctx context.Context, asked oplib.AuthorizeRequest, 
 			return nil
 		}
 		if asked.DPoPJKT, refused = codeKey(set, asked); refused != nil {
-			return nil
+			return nil //nolint:nilerr // a refusal is no failure
 		}
 		if proof != nil { // the code will be bound to its key (RFC 9449, section 10.1)
 			jkt, denied, err := s.bind(ctx, tx, set, client, proof, asked.DPoPJKT)

@@ -159,6 +159,8 @@ func TestC11DocumentSwapped(t *testing.T) {
 		a.id = id
 		first := tn.browser().request("POST", "/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {id}, "code": {"x"}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 		require.Equal(b.t, 401, first.status, "the token endpoint knows whom /authorize has seen")
+		pushed := a.push()
+		require.Equal(b.t, 201, pushed.status, "where a client may call first, it is looked at: %s", pushed.body)
 		issued := a.tokens(tn.browser())
 		require.Equal(b.t, 200, issued.status, issued.body)
 

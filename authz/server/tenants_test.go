@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/emcy/gateway/authz/server/idp"
+	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/test/fakes/oidc"
 )
 
 // cross is a browser whose cookies of one tenant are carried to another, which a
@@ -66,6 +70,7 @@ func TestTwoTenants(t *testing.T) {
 		}
 		code := client.code(here)
 		live := client.tokens(here)
+		a.change(func(s *settings.Settings) { s.Device = true })
 		service, access := a.service()
 		type entry struct {
 			do       func(br *browser) page
@@ -86,10 +91,26 @@ func TestTwoTenants(t *testing.T) {
 				return br.request(method, "/register/"+made.ID, `{"client_id":"`+made.ID+`","redirect_uris":["`+callback+`"]}`, "Content-Type", "application/json", "Authorization", "Bearer "+made.Token)
 			}, ok, 401, false}
 		}
+		fake := oidc.New(b.t)
+		provider := a.provider(fake)
+		ticket, err := b.server.Providers().NewTrial(b.t.Context(), a.handle, provider.ID)
+		require.NoError(b.t, err)
+		trial := func(br *browser) page { return br.get("/sign-in/" + provider.ID + "?trial=" + ticket) }
+		away := func(br *browser) page { return br.submit("/sign-in/"+provider.ID, trial(here).fields()) }
 		entries := map[string]entry{
+			"GET /sign-in/{provider}":  {trial, 200, 404, false},
+			"POST /sign-in/{provider}": {away, 303, 404, false},
+			"GET /callback/{provider}": {func(br *browser) page {
+				return br.get(idp.CallbackPath(provider.ID) + "?" + fake.Approve(away(here).location).Encode())
+			}, 200, 400, false},
 			"GET /register/{client}": managed("GET", 200), "PUT /register/{client}": managed("PUT", 200), "DELETE /register/{client}": managed("DELETE", 204),
 			"GET /":     public("/"),
 			"GET /jwks": public("/jwks"),
+			"POST /device_authorization": {func(br *browser) page {
+				return br.request("POST", "/device_authorization", "client_id="+client.id, "Content-Type", formType)
+			}, 400, 404, false},
+			"GET /device":  {func(br *browser) page { return br.get("/device") }, 200, 404, false},
+			"POST /device": {func(br *browser) page { return br.submit("/device", url.Values{"user_code": {"BBBB-BBBB"}}) }, 403, 404, false},
 			"POST /register": {func(br *browser) page {
 				return br.request("POST", "/register", `{"redirect_uris":["`+callback+`"]}`, "Content-Type", "application/json")
 			}, 201, 201, true},
@@ -101,7 +122,9 @@ func TestTwoTenants(t *testing.T) {
 			"POST /revoke": {func(br *browser) page {
 				return form(br, "/revoke", url.Values{"client_id": {client.id}, "token": {live.Refresh}})
 			}, 200, 401, false},
-			"POST /par": {func(br *browser) page { return br.request("POST", "/par", client.query().Encode(), "Content-Type", formType) }, 201, 401, false},
+			"POST /par": {func(br *browser) page {
+				return br.request("POST", "/par", client.query().Encode(), "Content-Type", formType)
+			}, 201, 401, false},
 			"POST /introspect": {func(br *browser) page {
 				return br.request("POST", "/introspect", "token="+access.Access, "Content-Type", formType, "Authorization", service.authorization())
 			}, 200, 401, false},

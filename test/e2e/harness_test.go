@@ -69,6 +69,7 @@ func TestMain(m *testing.M) {
 		panic(err) // without a temporary folder no test can run
 	}
 	code := m.Run()
+	endShared()
 	_ = os.RemoveAll(binaryDir)
 	os.Exit(code)
 }
@@ -179,10 +180,21 @@ type gateway struct {
 // to its environment, which has nothing else in it.
 func newGateway(t *testing.T, db database, edgePorts []int, settings ...string) *gateway {
 	t.Helper()
+	g := prepareGateway(t, t.TempDir(), t.TempDir(), edgePorts, settings...)
+	if db == postgres {
+		nothing := func(context.Context, string) error { return nil }
+		g.Database = dbtest.Postgres(t, "e2e-empty", nothing)
+		g.env = append(g.env, "EMCY_DATABASE_URL="+g.Database)
+	}
+	g.serve(t)
+	return g
+}
+
+// prepareGateway settles everything of a gateway that is to be started.
+func prepareGateway(t *testing.T, dir, temp string, edgePorts []int, settings ...string) *gateway {
+	t.Helper()
 	path, err := binary()
 	require.NoError(t, err)
-
-	dir := t.TempDir()
 	console := freePorts(t, 1)[0]
 	g := &gateway{
 		Console: "http://localhost:" + strconv.Itoa(console),
@@ -193,19 +205,13 @@ func newGateway(t *testing.T, db database, edgePorts []int, settings ...string) 
 	g.env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + dir,
-		"TMPDIR=" + t.TempDir(),
+		"TMPDIR=" + temp,
 		"EMCY_PUBLIC_URL=" + g.Console,
 		"EMCY_DATA_DIR=" + filepath.Join(dir, "data"),
 	}, settings...)
 	if len(edgePorts) > 0 {
 		g.env = append(g.env, fmt.Sprintf("EMCY_EDGE_PORTS=%d-%d", edgePorts[0], edgePorts[len(edgePorts)-1]))
 	}
-	if db == postgres {
-		nothing := func(context.Context, string) error { return nil }
-		g.Database = dbtest.Postgres(t, "e2e-empty", nothing)
-		g.env = append(g.env, "EMCY_DATABASE_URL="+g.Database)
-	}
-	g.serve(t)
 	return g
 }
 

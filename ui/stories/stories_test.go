@@ -162,7 +162,7 @@ func TestForms(t *testing.T) {
 		}
 		for _, input := range all(page.root, tag("input", "select", "textarea")) {
 			require.NotEmpty(t, value(input, "name"))
-			if value(input, "type") == "hidden" {
+			if _, unseen := attribute(input, "hidden"); unseen || value(input, "type") == "hidden" {
 				continue
 			}
 			require.True(t, labels[value(input, "id")], "label of %q", value(input, "name"))
@@ -330,7 +330,11 @@ func TestConsent(t *testing.T) {
 	require.Len(t, buttons, 3)
 	_, open := attribute(buttons[0], "formnovalidate")
 	require.False(t, open, "Enter in a choice presses the form's first button, which a field holds back that nobody can fill in")
-	require.Len(t, all(buttons[0].Parent, func(node *html.Node) bool { _, required := attribute(node, "required"); _, gone := attribute(node, "hidden"); return required && gone }), 1)
+	require.Len(t, all(buttons[0].Parent, func(node *html.Node) bool {
+		_, required := attribute(node, "required")
+		_, gone := attribute(node, "hidden")
+		return required && gone
+	}), 1)
 	for _, tick := range all(loopback.root, func(node *html.Node) bool { _, ok := attribute(node, "checked"); return ok }) {
 		require.Equal(t, "decide", value(tick, "form"))
 		require.True(t, strings.HasPrefix(value(tick, "name"), "scope.") || value(tick, "name") == "life", value(tick, "name"))

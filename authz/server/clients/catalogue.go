@@ -84,15 +84,16 @@ func (c *catalogue) each(fn func(v *vendor, k *knownClient) (stop bool)) {
 // byDocument finds the client whose document has that address, a whole address before a
 // pattern that it also fits.
 func (c *catalogue) byDocument(id string) (found *identity) {
-	c.each(func(v *vendor, k *knownClient) (stop bool) {
+	c.each(func(v *vendor, k *knownClient) bool {
 		for _, pattern := range k.IDs {
-			part, ok := matchPattern(pattern, id)
-			if ok && (found == nil || pattern == id) {
+			if part, ok := matchPattern(pattern, id); ok {
 				found = &identity{v, k, part}
 			}
-			stop = stop || pattern == id
+			if pattern == id {
+				return true
+			}
 		}
-		return stop
+		return false
 	})
 	return found
 }

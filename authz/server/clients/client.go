@@ -121,15 +121,6 @@ func Names(tx *tenancy.Tx, ids []string) (map[string]string, error) {
 	return out, nil
 }
 
-// Existing gives those of the ids that are registered and neither held nor blocked.
-func Existing(tx *tenancy.Tx, ids []string) ([]string, error) {
-	var out []string
-	if err := tx.DB().Model(&row{}).Where("id IN ? AND status = ?", ids, Active).Pluck("id", &out).Error; err != nil {
-		return nil, fmt.Errorf("find clients: %w", err)
-	}
-	return out, nil
-}
-
 // Count is how many clients the tenant has.
 func Count(tx *tenancy.Tx) (n int64, err error) {
 	if err := tx.DB().Model(&row{}).Count(&n).Error; err != nil {

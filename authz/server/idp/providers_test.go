@@ -148,7 +148,7 @@ func TestTrial(t *testing.T) {
 		ticket, err := b.providers.NewTrial(b.Context(), b.h, p.ID)
 		require.NoError(b, err)
 		start := b.start(p)
-		start.Trial = ticket
+		start.Attempt, start.Trial = "", ticket
 		address, err := b.providers.Begin(b.Context(), b.h, start)
 		require.NoError(b, err)
 		result, err := b.finish(b.answer(p, b.fake.Approve(address)))

@@ -108,6 +108,12 @@ func (b *Browser) do(req *http.Request) (*Page, error) {
 	req.Header.Set("Sec-Fetch-Mode", "navigate")
 	req.Header.Set("Sec-Fetch-Dest", "document")
 	req.Header.Set("Sec-Fetch-User", "?1")
+	return b.Send(req)
+}
+
+// Send sends a request with the browser's cookies and nothing else of its own, and
+// follows no redirect.
+func (b *Browser) Send(req *http.Request) (*Page, error) {
 	res, err := b.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", req.Method, req.URL, err)

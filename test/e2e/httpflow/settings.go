@@ -76,3 +76,40 @@ func (p *Person) AllowDevice(ctx context.Context, verificationURI string) error 
 	}
 	return fmt.Errorf("allow device: no end, now at %s", page.URL)
 }
+
+// EnterApp enters an app that signs people in without a secret, and gives its id.
+func (p *Person) EnterApp(ctx context.Context, workspace, name, redirectURI string) (id string, err error) {
+	form, err := p.form(ctx, "/"+workspace+"/clients/new", url.Values{"name": {name}, "kind": {"app"}, "auth_method": {"none"}, "redirect_uris": {redirectURI}})
+	if err != nil {
+		return "", fmt.Errorf("enter a client: %w", err)
+	}
+	page, err := p.Browser.Submit(ctx, form)
+	if err == nil {
+		page, err = p.Browser.Follow(ctx, page, nil)
+	}
+	if err != nil {
+		return "", fmt.Errorf("enter a client: %w", err)
+	}
+	found := clientIDOn.FindSubmatch(page.Body)
+	if page.Status != http.StatusOK || found == nil {
+		return "", fmt.Errorf("enter a client: the page shows no id: %s", page.summary())
+	}
+	return string(found[1]), nil
+}
+
+// AddScope defines a scope of a workspace; people are asked for it at the first sign-in
+// where initial says so.
+func (p *Person) AddScope(ctx context.Context, workspace, name, title, description string, initial bool) error {
+	values := url.Values{"name": {name}, "title": {title}, "description": {description}}
+	if initial {
+		values.Set("initial", "on")
+	}
+	form, err := p.form(ctx, "/"+workspace+"/scopes/new", values)
+	if err != nil {
+		return fmt.Errorf("add scope: %w", err)
+	}
+	if _, err := p.post(ctx, form); err != nil {
+		return fmt.Errorf("add scope: %w", err)
+	}
+	return nil
+}
