@@ -39,6 +39,8 @@ type Config struct {
 	Pages Pages
 	// Tracer takes the steps of connecting clients; nil takes none.
 	Tracer Tracer
+	// StepUps takes what calls lacked; nil takes nothing.
+	StepUps StepUps
 }
 
 // Limits bound a request. Zero fields take the defaults.
@@ -95,6 +97,7 @@ func New(cfg Config) (*Front, error) {
 		via:       cfg.Via,
 		pages:     cfg.Pages,
 		tracer:    cfg.Tracer,
+		stepUps:   cfg.StepUps,
 		strangers: newStrangers(cfg.Log),
 		tokens:    newTokenCache(limits.KnownTokens),
 		proofs:    newProofs(),

@@ -114,6 +114,26 @@ func TestBoundTokenNeedsItsProof(t *testing.T) {
 	require.Equal(t, 200, resp.StatusCode, "a token that is not bound needs nothing")
 }
 
+// TestMetadataSaysWhatOfDPoPIsOn (RFC 9728, section 2).
+func TestMetadataSaysWhatOfDPoPIsOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echoPong())
+	read := func() string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.acme.Edges[slug].MetadataURL, nil)
+		require.NoError(t, err)
+		resp, body := b.do(req)
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		return body
+	}
+	require.NotContains(t, read(), "dpop")
+	b.publish(func(tn *snapshot.Tenant) { tn.DPoP = true })
+	optional := read()
+	require.Contains(t, optional, `"dpop_signing_alg_values_supported":["ES256","EdDSA","PS256","RS256"]`)
+	require.NotContains(t, optional, "dpop_bound_access_tokens_required")
+	b.publish(func(tn *snapshot.Tenant) { tn.DPoPRequired = true })
+	require.Contains(t, read(), `"dpop_bound_access_tokens_required":true`)
+}
+
 // TestDPoPIsOfferedWhereItIsOn: the second challenge is for who can use it.
 func TestDPoPIsOfferedWhereItIsOn(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ type Front struct {
 	via       string
 	pages     Pages
 	tracer    Tracer
+	stepUps   StepUps
 	strangers *strangers
 	tokens    *tokenCache
 	proofs    *proofs

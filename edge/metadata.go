@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/emcy/gateway/edge/snapshot"
+	"github.com/emcy/gateway/internal/dpop"
 	"github.com/emcy/gateway/internal/oauthwire"
 )
 
@@ -35,13 +36,18 @@ func (f *Front) serveMetadata(w http.ResponseWriter, r *http.Request, tenant *sn
 		answerPlain(w, http.StatusMethodNotAllowed, "method_not_allowed", "This document can only be read.")
 		return
 	}
-	body, err := json.Marshal(oauthwire.ResourceMetadata{
+	metadata := oauthwire.ResourceMetadata{
 		Resource:               target.Resource,
 		AuthorizationServers:   []string{tenant.Issuer},
 		ScopesSupported:        slices.Concat(target.Scopes, target.Initial),
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           target.Name,
-	})
+		DPoPRequired:           tenant.DPoPRequired,
+	}
+	if tenant.DPoP {
+		metadata.DPoPAlgorithms = dpop.Algorithms
+	}
+	body, err := json.Marshal(metadata)
 	if err != nil {
 		f.log.ErrorContext(r.Context(), "write resource metadata", "error", err)
 		answerPlain(w, http.StatusInternalServerError, "server_error", "Something went wrong on our side.")

@@ -67,8 +67,17 @@ func toolNeeds(tool, scope string) string {
 	return fmt.Sprintf("the tool %s needs the scope %s", cut(tool, maxShownTool), scope)
 }
 
+// StepUps takes note of the scopes that a call with a family's token lacked, so that the
+// next sign-in asks for them also where the client does not. Needed must not block.
+type StepUps interface {
+	Needed(issuer, familyID string, scopes []string)
+}
+
 // lacks is the challenge for a token of more scope: 403 (RFC 6750, section 3.1).
 func (x *exchange) lacks(need []string, description string) *refusal {
+	if x.front.stepUps != nil {
+		x.front.stepUps.Needed(x.tenant.Issuer, x.event.FamilyID, need)
+	}
 	c := x.challenge()
 	c.Error, c.Description, c.Scope = oauthwire.ErrorInsufficientScope, description, joinScopes(need)
 	// Older clients replace what they had by what is asked for; since 2026-07-28 they add it.

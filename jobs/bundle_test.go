@@ -87,6 +87,7 @@ type work struct {
 	actors   []tenancy.Actor
 	probeAll int
 	turned   int
+	renewed  int
 	sweep    int
 	answer   error
 	seen     chan struct{}
@@ -110,16 +111,17 @@ func (w *work) jobs() jobs.Work {
 				w.actors = append(w.actors, h.Actor())
 			})
 		},
-		ProbeAll: func(context.Context) error { return w.note(func() { w.probeAll++ }) },
-		TurnKeys: func(context.Context) error { return w.note(func() { w.turned++ }) },
-		Sweep:    func(context.Context) error { return w.note(func() { w.sweep++ }) },
+		ProbeAll:       func(context.Context) error { return w.note(func() { w.probeAll++ }) },
+		TurnKeys:       func(context.Context) error { return w.note(func() { w.turned++ }) },
+		RenewDocuments: func(context.Context) error { return w.note(func() { w.renewed++ }) },
+		Sweep:          func(context.Context) error { return w.note(func() { w.sweep++ }) },
 	}
 }
 
 func (w *work) get() work {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return work{probed: append([]upstreams.ProbeArgs{}, w.probed...), actors: append([]tenancy.Actor{}, w.actors...), probeAll: w.probeAll, turned: w.turned, sweep: w.sweep}
+	return work{probed: append([]upstreams.ProbeArgs{}, w.probed...), actors: append([]tenancy.Actor{}, w.actors...), probeAll: w.probeAll, turned: w.turned, renewed: w.renewed, sweep: w.sweep}
 }
 
 func start(t *testing.T, q *jobs.Queue, w jobs.Work) {

@@ -4,6 +4,9 @@
 //	upstreams.probe      asked for when a runtime is added or changed, and when it is
 //	                     due; syncs its tool snapshot
 //	upstreams.probe_all  every minute: asks for a probe of every runtime that is due
+//	keys.turn            every 15 minutes: changes the signing keys that are due
+//	clients.renew        every 5 minutes: reads the metadata documents anew that clients
+//	                     in use are known by, and that are not fresh any more
 //	maintenance.sweep    every hour: deletes what has expired
 //
 // A job's arguments are ids only. Workers are thin: they mint the tenant's handle

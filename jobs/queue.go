@@ -26,12 +26,15 @@ type Work struct {
 	ProbeAll func(ctx context.Context) error
 	// TurnKeys changes the signing keys that are due.
 	TurnKeys func(ctx context.Context) error
-	Sweep    func(ctx context.Context) error
+	// RenewDocuments reads the metadata documents anew that clients in use are known by.
+	RenewDocuments func(ctx context.Context) error
+	Sweep          func(ctx context.Context) error
 }
 
 const (
 	claimEvery  = time.Minute
 	turnEvery   = 15 * time.Minute
+	renewEvery  = 5 * time.Minute
 	sweepEvery  = time.Hour
 	maxWorkers  = 10
 	jobTimeout  = time.Minute
@@ -65,6 +68,7 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 		river.AddWorkerSafely(workers, &probeWorker{q: q}),
 		river.AddWorkerSafely(workers, &probeAllWorker{q: q}),
 		river.AddWorkerSafely(workers, &turnKeysWorker{q: q}),
+		river.AddWorkerSafely(workers, &renewDocumentsWorker{q: q}),
 		river.AddWorkerSafely(workers, &sweepWorker{q: q}),
 	)
 	if err != nil {
@@ -79,6 +83,7 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 		PeriodicJobs: []*river.PeriodicJob{
 			periodic(claimEvery, probeAllArgs{}),
 			periodic(turnEvery, turnKeysArgs{}),
+			periodic(renewEvery, renewDocumentsArgs{}),
 			periodic(sweepEvery, sweepArgs{}),
 		},
 	}
@@ -103,7 +108,7 @@ func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
 
 // Start begins to work on jobs.
 func (q *Queue) Start(ctx context.Context, work Work) error {
-	if work.Probe == nil || work.ProbeAll == nil || work.TurnKeys == nil || work.Sweep == nil {
+	if work.Probe == nil || work.ProbeAll == nil || work.TurnKeys == nil || work.RenewDocuments == nil || work.Sweep == nil {
 		return errors.New("start queue: a kind of work is missing")
 	}
 	q.mu.Lock()

@@ -249,7 +249,10 @@ func TestTheScheduleRunsAtStart(t *testing.T) {
 	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
 		first, w := newQueue(t, env), newWork()
 		start(t, first, w.jobs())
-		eventually(t, "every kind ran", func() bool { got := w.get(); return got.probeAll >= 1 && got.turned >= 1 && got.sweep >= 1 })
+		eventually(t, "every kind ran", func() bool {
+			got := w.get()
+			return got.probeAll >= 1 && got.turned >= 1 && got.renewed >= 1 && got.sweep >= 1
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		require.NoError(t, first.Stop(ctx))
@@ -262,7 +265,7 @@ func TestTheScheduleRunsAtStart(t *testing.T) {
 			return second.EnqueueProbe(tx, upstreams.ProbeArgs{TenantID: tx.Tenant(), UpstreamID: "ups_1"})
 		}))
 		eventually(t, "the second works", func() bool { return len(w.get().probed) == 1 })
-		for _, kind := range []string{"upstreams.probe_all", "keys.turn", "maintenance.sweep"} {
+		for _, kind := range []string{"upstreams.probe_all", "keys.turn", "clients.renew", "maintenance.sweep"} {
 			periods := map[string]bool{}
 			for _, j := range ofKind(listJobs(t, env), kind) {
 				require.Equal(t, "{}", j.Args)
@@ -273,6 +276,7 @@ func TestTheScheduleRunsAtStart(t *testing.T) {
 		// The two starts may lie on both sides of a period's border, never more.
 		require.LessOrEqual(t, w.get().sweep, ran.sweep+1)
 		require.LessOrEqual(t, w.get().turned, ran.turned+1)
+		require.LessOrEqual(t, w.get().renewed, ran.renewed+1)
 		require.LessOrEqual(t, w.get().probeAll, ran.probeAll+1)
 	})
 }
@@ -284,7 +288,7 @@ func TestStartAndStop(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		require.NoError(t, q.Stop(ctx), "before it was started")
-		for _, half := range []jobs.Work{{}, {Probe: w.jobs().Probe}, {Probe: w.jobs().Probe, Sweep: w.jobs().Sweep}, {Probe: w.jobs().Probe, ProbeAll: w.jobs().ProbeAll, Sweep: w.jobs().Sweep}} {
+		for _, half := range []jobs.Work{{}, {Probe: w.jobs().Probe}, {Probe: w.jobs().Probe, Sweep: w.jobs().Sweep}, {Probe: w.jobs().Probe, ProbeAll: w.jobs().ProbeAll, Sweep: w.jobs().Sweep}, {Probe: w.jobs().Probe, ProbeAll: w.jobs().ProbeAll, TurnKeys: w.jobs().TurnKeys, Sweep: w.jobs().Sweep}} {
 			require.Error(t, q.Start(ctx, half))
 		}
 		require.NoError(t, q.Start(context.WithoutCancel(ctx), w.jobs()))

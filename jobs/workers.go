@@ -54,6 +54,19 @@ func (w *turnKeysWorker) Work(ctx context.Context, _ *river.Job[turnKeysArgs]) e
 	return outcome(w.q.work.TurnKeys(ctx))
 }
 
+type renewDocumentsArgs struct{}
+
+func (renewDocumentsArgs) Kind() string { return "clients.renew" }
+
+type renewDocumentsWorker struct {
+	river.WorkerDefaults[renewDocumentsArgs]
+	q *Queue
+}
+
+func (w *renewDocumentsWorker) Work(ctx context.Context, _ *river.Job[renewDocumentsArgs]) error {
+	return outcome(w.q.work.RenewDocuments(ctx))
+}
+
 type sweepArgs struct{}
 
 func (sweepArgs) Kind() string { return "maintenance.sweep" }

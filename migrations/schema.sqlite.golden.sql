@@ -132,6 +132,7 @@ CREATE TABLE device_codes (
   dpop_jkt    text not null default '',
   state       text not null check (state in ('pending', 'approved', 'denied', 'used')),
   family_id   text not null default '',
+  trace_id    text not null default '',
   polled_at   datetime,
   interval_s  integer not null default 5,
   created_at  datetime not null,

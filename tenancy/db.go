@@ -9,13 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	gormlogger "gorm.io/gorm/logger"
@@ -50,6 +50,8 @@ type DB struct {
 	clock  clock.Clock
 	log    *slog.Logger
 	unlock func() error
+	// compiled are the prepared statements by their text; SQLite only.
+	compiled atomic.Pointer[map[string]*sql.Stmt]
 }
 
 // minConns is what the gate needs on PostgreSQL: the queue's listener and ours
@@ -100,7 +102,7 @@ func (db *DB) openPostgres(ctx context.Context, url string) error {
 		return fmt.Errorf("connect to postgres: %w", err)
 	}
 	db.pool = pool
-	db.write = stdlib.OpenDBFromPool(pool)
+	db.write = openFenced(pool)
 	db.read = db.write
 	db.base, err = openGorm(postgres.New(postgres.Config{Conn: db.write}))
 	return err

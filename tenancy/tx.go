@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 
 	"github.com/emcy/gateway/internal/outbound"
@@ -32,6 +31,7 @@ const (
 	ReasonUsage         Reason = "store usage events of many tenants in one batch"
 	ReasonProbeDue      Reason = "find runtimes that are due for a probe"
 	ReasonSigningKeys   Reason = "find signing keys that are due for a change"
+	ReasonDocuments     Reason = "find clients whose metadata documents are due"
 )
 
 // Tx is an open transaction of one tenant, or of the system. It is valid inside
@@ -94,11 +94,11 @@ func (tx *Tx) Pgx(fn func(*pgx.Conn) error) error {
 		return fmt.Errorf("pgx connection asked of %s", "sqlite")
 	}
 	return tx.conn.Raw(func(c any) error {
-		conn, ok := c.(*stdlib.Conn)
+		conn, ok := c.(*fencedConn)
 		if !ok {
 			return fmt.Errorf("connection is a %T", c)
 		}
-		return fn(conn.Conn())
+		return fn(conn.Conn.Conn())
 	})
 }
 
@@ -143,21 +143,19 @@ func (db *DB) run(ctx context.Context, sc scope, h Handle, readOnly bool, fn fun
 		// All statements of one reading see one state, as they do on SQLite: what is built from several would else be torn.
 		options = &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
 	}
+	if !sc.system && !readOnly {
+		db.prepare(ctx)
+	}
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return translate(fmt.Errorf("get a database connection: %w", err))
 	}
 	defer func() { _ = conn.Close() }()
-	stx, err := conn.BeginTx(ctx, options)
+	stx, err := conn.BeginTx(withBegin(ctx, sc), options)
 	if err != nil {
-		return translate(fmt.Errorf("begin: %w", err))
+		return translate(fmt.Errorf("begin as %s: %w", sc.role(), err))
 	}
 	defer func() { _ = stx.Rollback() }() // after a commit it does nothing
-	if db.pool != nil {
-		if _, err := stx.ExecContext(ctx, "select set_config('role', $1, true), set_config('app.tenant_id', $2, true)", sc.role(), sc.tenant); err != nil {
-			return fmt.Errorf("take the role %s: %w", sc.role(), err)
-		}
-	}
 	start := time.Now()
 	marked := outbound.ContextWithTx(ctx)
 	gdb := db.base.Session(&gorm.Session{NewDB: true, Context: marked}).Set(scopeKey, sc)

@@ -76,13 +76,11 @@ func (issued) EnqueueProbe(*tenancy.Tx, upstreams.ProbeArgs) error { return nil 
 
 // facts are what the authorization server would tell.
 type facts struct {
-	progress web.Progress
-	names    map[string]string
+	allowed int
+	names   map[string]string
 }
 
-func (f facts) Progress(context.Context, tenancy.Handle, string) (web.Progress, error) {
-	return f.progress, nil
-}
+func (f facts) Allowed(context.Context, tenancy.Handle, string) (int, error) { return f.allowed, nil }
 
 func (f facts) ClientNames(context.Context, tenancy.Handle, []string) (map[string]string, error) {
 	return f.names, nil

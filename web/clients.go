@@ -8,7 +8,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/internal/errs"
@@ -105,7 +104,7 @@ func (k *Console) clientForm(c echo.Context, v Visit, status int, view pages.Cli
 func clientSpec(in forms.Client) clients.Spec {
 	return clients.Spec{
 		Name: in.Name, Service: in.Service, Device: in.Device, RedirectURIs: in.RedirectURIs, AuthMethod: in.AuthMethod, JWKSURI: in.JWKSURI,
-		Scope: authz.ParseScopes(in.Scope), DPoPRequired: in.DPoP, PARRequired: in.PAR,
+		Scope: strings.Fields(in.Scope), DPoPRequired: in.DPoP, PARRequired: in.PAR,
 	}
 }
 

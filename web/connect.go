@@ -3,11 +3,11 @@ package web
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/upstreams"
 	"github.com/emcy/gateway/usage/event"
@@ -34,19 +34,19 @@ func (k *Console) connect(c echo.Context, v Visit) error {
 	}))
 }
 
-// connectStatus puts the log's and the authorization server's view together.
+// connectStatus puts together what the log and the traces tell.
 func (k *Console) connectStatus(ctx context.Context, v Visit, u upstreams.Upstream) (pages.ConnectStatusView, error) {
 	s, err := k.seen(ctx, v.Handle, u.ID)
 	if err != nil {
 		return pages.ConnectStatusView{}, err
 	}
-	p, err := k.cfg.Connect.Progress(ctx, v.Handle, u.ID)
+	tries, err := k.tracesLog.List(ctx, v.Handle, trace.Query{UpstreamID: u.ID, Limit: recentTries})
 	if err != nil {
-		return pages.ConnectStatusView{}, fmt.Errorf("read progress: %w", err)
+		return pages.ConnectStatusView{}, err
 	}
 	n, err := k.names(ctx, v.Handle, nil, []event.Event{{ClientID: s.client, Subject: s.subject}})
 	if err != nil {
 		return pages.ConnectStatusView{}, err
 	}
-	return connectView(s, p, cmp.Or(n.clients[s.client], "A client"), cmp.Or(n.people[s.subject], s.subject), v.path("logs")), nil
+	return connectView(s, latest(tries, u.ID), cmp.Or(n.clients[s.client], "A client"), cmp.Or(n.people[s.subject], s.subject), v.path("logs")), nil
 }

@@ -59,23 +59,13 @@ type Config struct {
 	Ready func(context.Context) error
 }
 
-// ConnectFacts is what the authorization server knows of the way to the first
-// call. Both methods read the database and may block on it; errors are errs kinds.
+// ConnectFacts is what the authorization server knows of a runtime's clients. Both
+// methods read the database and may block on it; errors are errs kinds.
 type ConnectFacts interface {
-	// Progress is how far clients came with a runtime.
-	Progress(ctx context.Context, h tenancy.Handle, upstreamID string) (Progress, error)
+	// Allowed counts the sign-ins with a runtime that hold.
+	Allowed(ctx context.Context, h tenancy.Handle, upstreamID string) (int, error)
 	// ClientNames gives the clients' own names by client id. Unknown ids are left out.
 	ClientNames(ctx context.Context, h tenancy.Handle, clientIDs []string) (map[string]string, error)
-}
-
-// Progress counts what happened at the authorization server.
-type Progress struct {
-	// Registered counts clients known to the workspace.
-	Registered int
-	// SignedIn counts authorizations for the runtime in which somebody signed in.
-	SignedIn int
-	// Consented counts standing consents for the runtime.
-	Consented int
 }
 
 // Console is the console's HTTP handler.

@@ -169,7 +169,9 @@ type probeTopic struct {
 	running  bool
 }
 
-func (t *probeTopic) hears(tenant string) tenancy.Topic { return tenancy.ProbesTopic(tenant) }
+func (t *probeTopic) hears(tenant string) []tenancy.Topic {
+	return []tenancy.Topic{tenancy.ProbesTopic(tenant)}
+}
 
 // restless: a probe whose process died ends without a notice.
 func (t *probeTopic) restless() bool { return t.running }

@@ -244,7 +244,7 @@ func (k *Console) runtimeRemove(c echo.Context, v Visit) error {
 }
 
 func (k *Console) removeForm(c echo.Context, v Visit, u upstreams.Upstream, status int, typed, problem string) error {
-	progress, err := k.cfg.Connect.Progress(c.Request().Context(), v.Handle, u.ID)
+	allowed, err := k.cfg.Connect.Allowed(c.Request().Context(), v.Handle, u.ID)
 	if err != nil {
 		return fmt.Errorf("count consents: %w", err)
 	}
@@ -253,8 +253,8 @@ func (k *Console) removeForm(c echo.Context, v Visit, u upstreams.Upstream, stat
 		return err
 	}
 	view := pages.RuntimeRemovePage{Shell: shell, Runtime: runtimeRef(u, shell.Workspace.Origin), Confirm: typed, Error: problem}
-	if n := progress.Consented; n > 0 {
-		view.Impact = append(view.Impact, count(int64(n), "allowed client")+yes(n == 1, " loses", " lose")+" access at once.")
+	if allowed > 0 {
+		view.Impact = append(view.Impact, count(int64(allowed), "allowed client")+yes(allowed == 1, " loses", " lose")+" access at once.")
 	}
 	view.Impact = append(view.Impact, "Tokens that were issued for it stop working, also for a later runtime with the same slug.")
 	return k.page(c, status, pages.RuntimeRemove(view))

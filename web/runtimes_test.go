@@ -165,7 +165,7 @@ func TestEditing(t *testing.T) {
 func TestRotatingAndRemoving(t *testing.T) {
 	t.Parallel()
 	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
-		b := setup(t, env, func(c *web.Config) { c.Connect = facts{progress: web.Progress{Consented: 2}} })
+		b := setup(t, env, func(c *web.Config) { c.Connect = facts{allowed: 2} })
 		p, _ := b.owner(t, "Ana", "acme")
 		r := b.addRuntime(t, p, "acme", "todos")
 		first := r.Secret

@@ -72,8 +72,8 @@ func (s *streams) enter(account string) (leave func(), err error) {
 type topic interface {
 	// update gives the bytes to send, none when nothing changed since the last call.
 	update(ctx context.Context) ([]byte, error)
-	// hears is the notice that something may have changed.
-	hears(tenant string) tenancy.Topic
+	// hears are the notices that something may have changed.
+	hears(tenant string) []tenancy.Topic
 	// restless says that something may also change without a notice.
 	restless() bool
 }
@@ -92,7 +92,7 @@ func (k *Console) stream(c echo.Context, v Visit) error {
 	tenant := v.Handle.Tenant()
 	// Before the first read, so that nothing falls between it and the first wait.
 	sub := k.cfg.DB.Notices().Subscribe(func(t tenancy.Topic) bool {
-		return t == tenancy.ConfigTopic(tenant) || slices.ContainsFunc(topics, func(topic topic) bool { return topic.hears(tenant) == t })
+		return t == tenancy.ConfigTopic(tenant) || slices.ContainsFunc(topics, func(topic topic) bool { return slices.Contains(topic.hears(tenant), t) })
 	})
 	defer sub.Close()
 	w := &streamWriter{out: c.Response(), control: http.NewResponseController(c.Response())}
@@ -238,7 +238,9 @@ type connectTopic struct {
 	last     []byte
 }
 
-func (t *connectTopic) hears(tenant string) tenancy.Topic { return tenancy.EventsTopic(tenant) }
+func (t *connectTopic) hears(tenant string) []tenancy.Topic {
+	return []tenancy.Topic{tenancy.EventsTopic(tenant), tenancy.TracesTopic(tenant)}
+}
 
 func (t *connectTopic) restless() bool { return false }
 
@@ -266,7 +268,9 @@ type logsTopic struct {
 	seen    map[string]bool
 }
 
-func (t *logsTopic) hears(tenant string) tenancy.Topic { return tenancy.EventsTopic(tenant) }
+func (t *logsTopic) hears(tenant string) []tenancy.Topic {
+	return []tenancy.Topic{tenancy.EventsTopic(tenant)}
+}
 
 func (t *logsTopic) restless() bool { return false }
 

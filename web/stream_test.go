@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/tenancytest"
 	"github.com/emcy/gateway/test/e2e/httpflow"
@@ -108,6 +110,33 @@ func TestStreamTellsWhatHappens(t *testing.T) {
 			rows += n
 		}
 		require.Equal(t, 2, rows)
+	})
+}
+
+// TestConnectDotsAreLive: the card follows a client that is signing in, step by step.
+func TestConnectDotsAreLive(t *testing.T) {
+	t.Parallel()
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
+		b := setup(t, env)
+		p, h := b.owner(t, "Ana", "acme")
+		b.addRuntime(t, p, "acme", "todos")
+		u, err := b.config.Upstreams.Get(t.Context(), h, "todos")
+		require.NoError(t, err)
+		r, err := trace.New(trace.Config{DB: b.DB, Log: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		s := b.open(t, p, "/acme/-/stream?topics=connect:todos")
+		require.Equal(t, 6, strings.Count(s.next(t), "(not yet)"))
+		for _, c := range []struct {
+			step trace.Step
+			left int
+		}{{trace.Challenge, 5}, {trace.Register, 4}, {trace.Token, 2}} {
+			b.Clock.Advance(time.Second)
+			r.Record("https://acme.mcp.test", trace.Origin{Network: "203.0.113.0/24", UserAgent: "claude-code/2.1"}, trace.Event{
+				Step: c.step, At: b.Clock.Now(), OK: true, UpstreamID: u.ID, ClientID: "cli_1",
+			})
+			r.Flush(t.Context())
+			require.Equal(t, c.left, strings.Count(s.next(t), "(not yet)"), "%s", c.step)
+		}
 	})
 }
 

@@ -174,7 +174,9 @@ type tracesTopic struct {
 	seen    map[string]string
 }
 
-func (t *tracesTopic) hears(tenant string) tenancy.Topic { return tenancy.TracesTopic(tenant) }
+func (t *tracesTopic) hears(tenant string) []tenancy.Topic {
+	return []tenancy.Topic{tenancy.TracesTopic(tenant)}
+}
 
 func (t *tracesTopic) restless() bool { return true } // a state may come by time alone
 

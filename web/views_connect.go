@@ -3,6 +3,7 @@ package web
 import (
 	"time"
 
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/usage/event"
 )
@@ -40,34 +41,47 @@ func (s *seen) look(e event.Event) {
 	}
 }
 
-// way is how far clients came, as the dots on the connect page. A later step
-// implies those before it: the log may be younger than the client's registration.
-func way(s seen, p Progress) []pages.ConnectStep {
-	steps := []struct {
-		text string
-		seen bool
-	}{
-		{"Found the gateway", s.challenged},
-		{"Registered", p.Registered > 0},
-		{"Signed in", p.SignedIn > 0},
-		{"Allowed", p.Consented > 0 || s.accepted},
-		{"Reached the runtime", s.opened},
-		{"First call", s.called},
+const (
+	// recentTries is how many of the newest tries are looked at for the latest one.
+	recentTries = 50
+	// side is how close in time two tries are side by side, so that the further one shows.
+	side = 10 * time.Minute
+)
+
+// latest is the newest try at a runtime that got anywhere. Who only looks for the metadata
+// (every scanner does) does not hide somebody who is signing in meanwhile.
+func latest(tries []trace.Trace, upstreamID string) (out trace.Trace) {
+	for _, t := range tries {
+		if t.UpstreamID == upstreamID && t.UpdatedAt.After(out.UpdatedAt) {
+			out = t
+		}
 	}
-	out := make([]pages.ConnectStep, len(steps))
+	newest := out.UpdatedAt
+	for _, t := range tries {
+		if t.UpstreamID == upstreamID && newest.Sub(t.UpdatedAt) < side && !out.Reached.Reached(trace.Register) && t.Reached.Reached(trace.Register) {
+			out = t
+		}
+	}
+	return out
+}
+
+// way is how far the latest client came, as the dots on the connect page. A later step
+// implies those before it, and what the log knows of stays: traces are kept for less long.
+func way(s seen, t trace.Trace) []pages.ConnectStep {
+	known := map[trace.Step]bool{trace.Challenge: s.challenged, trace.Consent: s.accepted, trace.FirstRequest: s.opened, trace.FirstCall: s.called}
+	tried := traceDots(t)
+	out := make([]pages.ConnectStep, len(stations))
 	later := false
-	for i := len(steps) - 1; i >= 0; i-- {
-		// Registered clients belong to the whole workspace: one that registered for
-		// another runtime says nothing about whether this one was found.
-		later = later || steps[i].seen && steps[i].text != "Registered"
-		out[i] = pages.ConnectStep{Text: steps[i].text, Done: later || steps[i].seen && s.challenged}
+	for i := len(stations) - 1; i >= 0; i-- {
+		later = later || known[stations[i].step] || tried[i].Done
+		out[i] = pages.ConnectStep{Text: stations[i].text, Done: later}
 	}
 	return out
 }
 
 // connectView is the live card.
-func connectView(s seen, p Progress, client, person, logs string) pages.ConnectStatusView {
-	view := pages.ConnectStatusView{Steps: way(s, p)}
+func connectView(s seen, t trace.Trace, client, person, logs string) pages.ConnectStatusView {
+	view := pages.ConnectStatusView{Steps: way(s, t)}
 	if !s.opened && !s.called {
 		return view
 	}

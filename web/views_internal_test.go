@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/upstreams"
@@ -61,27 +62,29 @@ func TestSpansFillTheWhole(t *testing.T) {
 
 func TestTheWayToTheFirstCall(t *testing.T) {
 	t.Parallel()
-	dots := func(s seen, p Progress) string {
+	dots := func(s seen, reached, failed trace.Step) string {
 		var out strings.Builder
-		for _, step := range way(s, p) {
+		for _, step := range way(s, trace.Trace{Reached: reached, FailedStep: failed}) {
 			out.WriteString(yes(step.Done, "x", "."))
 		}
 		return out.String()
 	}
-	require.Equal(t, "......", dots(seen{}, Progress{}))
-	require.Equal(t, "......", dots(seen{}, Progress{Registered: 3}), "clients of other runtimes say nothing about this one")
-	require.Equal(t, "x.....", dots(seen{challenged: true}, Progress{}))
-	require.Equal(t, "xx....", dots(seen{challenged: true}, Progress{Registered: 1}))
-	require.Equal(t, "xxx...", dots(seen{challenged: true}, Progress{Registered: 1, SignedIn: 1}))
-	require.Equal(t, "xxxx..", dots(seen{}, Progress{Consented: 1}), "a later step implies the earlier ones")
-	require.Equal(t, "xxxx..", dots(seen{accepted: true}, Progress{}))
-	require.Equal(t, "xxxxx.", dots(seen{opened: true}, Progress{}))
-	require.Equal(t, "xxxxxx", dots(seen{called: true}, Progress{}))
+	require.Equal(t, "......", dots(seen{}, "", ""))
+	require.Equal(t, "x.....", dots(seen{challenged: true}, "", ""))
+	require.Equal(t, "x.....", dots(seen{}, trace.ServerMetadata, ""))
+	require.Equal(t, "xx....", dots(seen{}, trace.Authorize, ""))
+	require.Equal(t, "xxx...", dots(seen{}, trace.SignIn, ""), "the consent page is open")
+	require.Equal(t, "xxx...", dots(seen{}, trace.SignIn, trace.Consent))
+	require.Equal(t, "xxxx..", dots(seen{}, trace.Token, ""), "a later step implies the earlier ones")
+	require.Equal(t, "xxxx..", dots(seen{accepted: true}, "", ""))
+	require.Equal(t, "xxxxx.", dots(seen{opened: true}, trace.Challenge, trace.Register), "another client's failure takes nothing away")
+	require.Equal(t, "xxxxxx", dots(seen{called: true}, "", ""))
 
-	require.False(t, connectView(seen{accepted: true}, Progress{}, "c", "p", "/l").Connected)
-	require.True(t, connectView(seen{opened: true, requests: 3}, Progress{}, "Claude", "ana", "/acme/logs").Connected)
-	require.Equal(t, "3 calls", connectView(seen{opened: true, requests: 3}, Progress{}, "", "", "").Calls)
-	require.Equal(t, "1,000+ calls", connectView(seen{called: true, requests: 1000, more: true}, Progress{}, "", "", "").Calls)
+	none := trace.Trace{}
+	require.False(t, connectView(seen{accepted: true}, none, "c", "p", "/l").Connected)
+	require.True(t, connectView(seen{opened: true, requests: 3}, none, "Claude", "ana", "/acme/logs").Connected)
+	require.Equal(t, "3 calls", connectView(seen{opened: true, requests: 3}, none, "", "", "").Calls)
+	require.Equal(t, "1,000+ calls", connectView(seen{called: true, requests: 1000, more: true}, none, "", "", "").Calls)
 
 	var s seen
 	for _, e := range []event.Event{
@@ -90,6 +93,20 @@ func TestTheWayToTheFirstCall(t *testing.T) {
 		s.look(e)
 	}
 	require.Equal(t, seen{challenged: true, accepted: true, opened: true}, s, "a failed call is no first call")
+}
+
+func TestTheLatestTry(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	try := func(id, upstream string, ago time.Duration, reached trace.Step) trace.Trace {
+		return trace.Trace{ID: id, UpstreamID: upstream, UpdatedAt: now.Add(-ago), Reached: reached}
+	}
+	require.Empty(t, latest(nil, "u").ID)
+	require.Empty(t, latest([]trace.Trace{try("a", "other", 0, trace.Token), try("b", "", 0, trace.Token)}, "u").ID)
+	scan := try("scan", "u", time.Second, trace.Challenge)
+	require.Equal(t, "consent", latest([]trace.Trace{scan, try("consent", "u", time.Minute, trace.SignIn)}, "u").ID)
+	require.Equal(t, "scan", latest([]trace.Trace{scan, try("old", "u", time.Hour, trace.SignIn)}, "u").ID)
+	require.Equal(t, "new", latest([]trace.Trace{try("old", "u", time.Minute, trace.Token), try("new", "u", 0, trace.Authorize)}, "u").ID)
 }
 
 func TestProbeReports(t *testing.T) {

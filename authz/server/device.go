@@ -14,6 +14,7 @@ import (
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/scopes"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 )
@@ -53,6 +54,7 @@ type deviceRow struct {
 	DPoPJKT    string `gorm:"column:dpop_jkt"`
 	State      string
 	FamilyID   string
+	TraceID    string
 	PolledAt   *time.Time
 	Interval   int64     `gorm:"column:interval_s"`
 	CreatedAt  time.Time `gorm:"autoCreateTime:false"`
@@ -74,7 +76,7 @@ func (s *Server) DeviceAuthorization(ctx context.Context, r oplib.DeviceAuthoriz
 	}
 	code := ids.Secret(devicePrefix)
 	row := deviceRow{
-		Hash: ids.Hash(code), ClientID: r.ClientID, UpstreamID: resource.ID, Resource: target, State: devicePending, Interval: pollEvery,
+		Hash: ids.Hash(code), ClientID: r.ClientID, UpstreamID: resource.ID, Resource: target, State: devicePending, Interval: pollEvery, TraceID: trace.Begin(ctx, r.ClientID, resource.ID),
 	}
 	var refused error
 	err = s.db.Write(ctx, req.handle, func(tx *tenancy.Tx) error {

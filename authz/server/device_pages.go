@@ -170,9 +170,10 @@ func (s *Server) beginDevice(w http.ResponseWriter, r *http.Request, csrf, typed
 	if !ok {
 		return
 	}
+	trace.Use(r.Context(), row.TraceID)
 	req := requestFrom(r.Context())
 	id, err := s.flow.Begin(r.Context(), req.handle, req.browser, flow.Start{
-		ClientID: row.ClientID, UpstreamID: row.UpstreamID, Resource: row.Resource, Scope: row.Scope, DeviceHash: row.Hash, TraceID: trace.ID(r.Context()),
+		ClientID: row.ClientID, UpstreamID: row.UpstreamID, Resource: row.Resource, Scope: row.Scope, DeviceHash: row.Hash, TraceID: row.TraceID,
 	})
 	if err != nil {
 		s.pageFor(w, r, err)

@@ -32,6 +32,9 @@ type familyRow struct {
 	ConsentID     string // of what a person said yes to, or the trusted issuer that did
 	// DPoPJKT is the key that its refresh tokens are bound to, empty for none.
 	DPoPJKT string `gorm:"column:dpop_jkt"`
+	// NeededScope is what a call lacked at NeededAt.
+	NeededScope string
+	NeededAt    *time.Time
 	// IdleSeconds is how long a refresh token may lie unused.
 	IdleSeconds int64
 }

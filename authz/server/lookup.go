@@ -20,7 +20,7 @@ func (l lookup) Client(tx *tenancy.Tx, id string) (flow.Client, error) {
 		err = errs.E(errs.NotFound, "The app's registration is gone.", nil)
 	}
 	out := flow.Client{
-		ID: c.ID, Name: c.Name, Kind: string(c.Kind), Impersonates: c.Impersonates, Host: c.Host, FetchedAt: c.FetchedAt, CreatedAt: c.CreatedAt, Ceiling: c.Scope,
+		ID: c.ID, Name: c.Name, Kind: string(c.Kind), Impersonates: c.Impersonates, Host: c.Host, FetchedAt: c.FetchedAt, CreatedAt: c.CreatedAt, Ceiling: c.Scope, RedirectURIs: c.RedirectURIs,
 		Held: c.Status == clients.Held, Blocked: c.Status == clients.Blocked,
 	}
 	if c.Known != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/idp"
+	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/ui/enduser"
@@ -110,9 +111,11 @@ func (s *Server) providerCallback(w http.ResponseWriter, r *http.Request) {
 	if err != nil || single(query) != nil || !idp.ValidID(id) {
 		query = nil // it has no state then, and is refused like any other that is not expected
 	}
-	if _, ok := s.returned(w, r, query); !ok {
+	attempt, ok := s.returned(w, r, query)
+	if !ok {
 		return
 	}
+	trace.UseAttempt(r.Context(), attempt)
 	result, err := s.idp.Finish(r.Context(), req.handle, idp.Answer{ProviderID: id, Query: query, Browser: req.browser, Origin: req.issuer})
 	if err != nil {
 		s.providerError(w, r, err)

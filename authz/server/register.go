@@ -3,6 +3,7 @@ package server
 import (
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/emcy/gateway/authz/server/clients"
 )
@@ -11,7 +12,7 @@ import (
 func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	req := requestFrom(r.Context())
 	if wait := s.registrations.Take(req.handle.Tenant(), s.clientIP(r)); wait > 0 {
-		s.writeError(w, r, &oauthError{Code: "temporarily_unavailable", Description: "Too many registrations from this address. Try again later.", Status: http.StatusTooManyRequests, RetryAfter: wait})
+		s.writeError(w, r, tooManyRegistrations(wait))
 		return
 	}
 	var asked clients.Metadata
@@ -25,6 +26,10 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusCreated, out)
+}
+
+func tooManyRegistrations(wait time.Duration) *oauthError {
+	return &oauthError{Code: "temporarily_unavailable", Description: "Too many registrations from this address. Try again later.", Status: http.StatusTooManyRequests, RetryAfter: wait}
 }
 
 func isJSONRequest(r *http.Request) bool {

@@ -43,8 +43,13 @@ func (s *Server) readRegistration(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
+// updateRegistration counts as a registration: a material change costs every edge a reload, and a line of the audit log.
 func (s *Server) updateRegistration(w http.ResponseWriter, r *http.Request) {
 	req := requestFrom(r.Context())
+	if wait := s.registrations.Take(req.handle.Tenant(), s.clientIP(r)); wait > 0 {
+		s.writeError(w, r, tooManyRegistrations(wait))
+		return
+	}
 	id, token := managing(r)
 	var change clients.Change
 	if err := readMetadata(r, &change); err != nil {

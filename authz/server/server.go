@@ -70,6 +70,7 @@ type Server struct {
 	clients       *clients.Clients
 	idp           *idp.Providers
 	rotations     *rotations
+	stepUps       *stepUps
 	terms         *knownTerms
 	origins       *origins
 	bodyTime      time.Duration
@@ -84,7 +85,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		db: cfg.DB, people: cfg.People, userCodes: clients.NewHourly(cfg.DB.Clock(), codesPerHour), resources: cfg.Resources, calls: cfg.Calls, keySets: jwks.New(cfg.Outbound, cfg.DB.Clock()), assets: cfg.Assets, prefix: cfg.AssetsPrefix, clientIP: cfg.ClientIP,
 		registrations: clients.NewHourly(cfg.DB.Clock(), clients.RegistrationsPerHour), attempts: clients.NewHourly(cfg.DB.Clock(), clients.AttemptsPerHour), bodyTime: bodyTime, log: cfg.Log,
-		rotations: newRotations(), terms: newKnownTerms(), origins: newOrigins(cfg.DB), trace: cfg.Trace,
+		rotations: newRotations(), stepUps: newStepUps(), terms: newKnownTerms(), origins: newOrigins(cfg.DB), trace: cfg.Trace,
 	}
 	s.clients = clients.New(clients.Config{DB: cfg.DB, Outbound: cfg.Outbound, Keys: s.keySets, Ended: s.endClient, Log: cfg.Log})
 	s.idp = idp.New(idp.Config{DB: cfg.DB, Outbound: cfg.SignIn, Revoke: s.endSubjects})

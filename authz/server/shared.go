@@ -6,9 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm/clause"
-
-	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/tenancy"
@@ -43,7 +40,7 @@ func (s *Server) rotateAll(tx *tenancy.Tx, batch []*rotation) (map[*rotation]gra
 		if !entitled {
 			continue
 		}
-		g, err := derive(tx, terms.signer, terms.set.Access, lines[i].family(), lines[i].Generation+1)
+		g, err := derive(tx, terms.signer, terms.set.Access, lines[i].family(tx.Tenant()), lines[i].Generation+1)
 		if err != nil {
 			return nil, err
 		}
@@ -54,23 +51,52 @@ func (s *Server) rotateAll(tx *tenancy.Tx, batch []*rotation) (map[*rotation]gra
 	if len(used) == 0 {
 		return granted, nil
 	}
-	res := tx.DB().Model(&refreshRow{}).Where("hash IN ? AND used_at IS NULL", padded(used)).Update("used_at", &now)
-	if res.Error != nil {
-		return nil, fmt.Errorf("use refresh tokens: %w", res.Error)
-	}
-	if res.RowsAffected != int64(len(used)) {
-		return nil, errRaced
-	}
-	if err := tx.DB().Create(&rows).Error; err != nil {
-		return nil, fmt.Errorf("store refresh tokens: %w", err)
+	if err := store(tx, used, rows); err != nil {
+		return nil, err
 	}
 	return granted, nil
+}
+
+// store uses the tokens and stores their successors.
+func store(tx *tenancy.Tx, used []string, rows []refreshRow) error {
+	if tx.Postgres() {
+		return storeAtOnce(tx, used, rows)
+	}
+	n, err := tx.Exec(tenancy.RotationUse, used, tx.Now())
+	if err != nil {
+		return fmt.Errorf("use refresh tokens: %w", err)
+	}
+	if n != int64(len(used)) {
+		return errRaced
+	}
+	for _, r := range rows {
+		if _, err := tx.Exec(tenancy.RotationStore, r.Hash, r.FamilyID, r.Generation, r.CreatedAt, r.ExpiresAt); err != nil {
+			return fmt.Errorf("store refresh token: %w", err)
+		}
+	}
+	return nil
+}
+
+// storeAtOnce is store where a round trip costs more than the rows.
+func storeAtOnce(tx *tenancy.Tx, used []string, rows []refreshRow) error {
+	hashes, families := make([]string, len(rows)), make([]string, len(rows))
+	generations, ends := make([]int64, len(rows)), make([]time.Time, len(rows))
+	for i, r := range rows {
+		hashes[i], families[i], generations[i], ends[i] = r.Hash, r.FamilyID, r.Generation, r.ExpiresAt
+	}
+	n, err := tx.Exec(tenancy.Rotation, used, tx.Now(), hashes, families, generations, ends)
+	if err != nil {
+		return fmt.Errorf("rotate refresh tokens: %w", err)
+	}
+	if n != int64(len(used)) {
+		return errRaced
+	}
+	return nil
 }
 
 // line is an unused refresh token with everything that its renewal depends on, read
 // in one statement: a round trip to the database costs more than the rows.
 type line struct {
-	TenantID         string
 	Hash             string
 	Generation       int64
 	ExpiresAt        time.Time
@@ -87,12 +113,6 @@ type line struct {
 	TenantGeneration int64
 }
 
-func (line) TableName() string { return "refresh_tokens" }
-
-const lineColumns = "refresh_tokens.tenant_id, refresh_tokens.hash, refresh_tokens.generation, refresh_tokens.expires_at, refresh_tokens.family_id," +
-	" f.client_id, f.subject, f.upstream_id, f.resource, f.scope, f.expires_at AS family_expires_at, f.idle_seconds," +
-	" (c.auth_method = 'none' OR c.auth_optional) AS public, (m.account_id IS NOT NULL) AS member, t.generation AS tenant_generation"
-
 // unused reads the batch's tokens that were never used, of families, clients and
 // runtimes that are still there and need no key.
 func unused(tx *tenancy.Tx, batch []*rotation) ([]line, error) {
@@ -100,18 +120,15 @@ func unused(tx *tenancy.Tx, batch []*rotation) ([]line, error) {
 	for i, one := range batch {
 		hashes[i] = one.hash
 	}
-	query := tx.DB().Select(lineColumns).
-		Joins("JOIN tenants t ON t.id = refresh_tokens.tenant_id").
-		Joins("JOIN token_families f ON f.tenant_id = refresh_tokens.tenant_id AND f.id = refresh_tokens.family_id AND f.revoked_at IS NULL AND f.dpop_jkt = ''").
-		Joins("JOIN clients c ON c.tenant_id = f.tenant_id AND c.id = f.client_id AND c.status = ? AND NOT c.dpop_required AND c.grant_types LIKE ?", clients.Active, `%"refresh_token"%`).
-		Joins("JOIN upstreams u ON u.tenant_id = f.tenant_id AND u.id = f.upstream_id").
-		Joins("LEFT JOIN members m ON m.tenant_id = f.tenant_id AND m.account_id = f.subject")
-	if tx.Postgres() {
-		// A row that another transaction holds must not hold up everybody: it is left to rotate.
-		query = query.Clauses(clause.Locking{Strength: "UPDATE", Table: clause.Table{Name: "refresh_tokens"}, Options: "SKIP LOCKED"})
-	}
-	var lines []line
-	if err := query.Where("refresh_tokens.hash IN ? AND refresh_tokens.used_at IS NULL", padded(hashes)).Find(&lines).Error; err != nil {
+	lines := make([]line, 0, len(batch))
+	err := tx.Select(tenancy.RotationRead, func(scan func(...any) error) error {
+		var l line
+		err := scan(&l.Hash, &l.Generation, &l.ExpiresAt, &l.FamilyID, &l.ClientID, &l.Subject, &l.UpstreamID, &l.Resource, &l.Scope,
+			&l.FamilyExpiresAt, &l.IdleSeconds, &l.Public, &l.Member, &l.TenantGeneration)
+		lines = append(lines, l)
+		return err
+	}, hashes)
+	if err != nil {
 		return nil, fmt.Errorf("read refresh tokens: %w", err)
 	}
 	return lines, nil
@@ -123,9 +140,9 @@ func (l line) ordinary(r oplib.RefreshRequest, now time.Time) bool {
 		checkResources(r.Resources, l.Resource) == nil
 }
 
-func (l line) family() familyRow {
+func (l line) family(tenant string) familyRow {
 	return familyRow{
-		TenantID: l.TenantID, ID: l.FamilyID, ClientID: l.ClientID, Subject: l.Subject, UpstreamID: l.UpstreamID, Resource: l.Resource, Scope: l.Scope,
+		TenantID: tenant, ID: l.FamilyID, ClientID: l.ClientID, Subject: l.Subject, UpstreamID: l.UpstreamID, Resource: l.Resource, Scope: l.Scope,
 		ExpiresAt: l.FamilyExpiresAt, IdleSeconds: l.IdleSeconds,
 	}
 }
@@ -140,14 +157,4 @@ func (s *Server) entitled(tx *tenancy.Tx, l line) (bool, error) {
 		return false, fmt.Errorf("check subject: %w", err)
 	}
 	return ok, nil
-}
-
-// padded repeats the last value up to a power of two, so that there are few
-// statements for the database to prepare.
-func padded(values []string) []string {
-	out := slices.Clone(values)
-	for len(out)&(len(out)-1) != 0 {
-		out = append(out, out[len(out)-1])
-	}
-	return out
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/upstreams"
 	"github.com/emcy/gateway/usage"
-	"github.com/emcy/gateway/web"
 )
 
 // The adapters satisfy what one package wants of another that it may not import.
@@ -99,13 +98,12 @@ func (c calls) Recent(ctx context.Context, h tenancy.Handle, subject, clientID, 
 // connectFacts tells the console what the authorization server saw.
 type connectFacts struct{ db *tenancy.DB }
 
-func (c connectFacts) Progress(ctx context.Context, h tenancy.Handle, upstreamID string) (web.Progress, error) {
-	var facts server.Facts
-	err := c.db.Read(ctx, h, func(tx *tenancy.Tx) (err error) {
-		facts, err = server.FactsOf(tx, upstreamID)
+func (c connectFacts) Allowed(ctx context.Context, h tenancy.Handle, upstreamID string) (n int, err error) {
+	err = c.db.Read(ctx, h, func(tx *tenancy.Tx) (err error) {
+		n, err = server.Allowed(tx, upstreamID)
 		return err
 	})
-	return web.Progress(facts), err
+	return n, err
 }
 
 func (c connectFacts) ClientNames(ctx context.Context, h tenancy.Handle, clientIDs []string) (names map[string]string, err error) {

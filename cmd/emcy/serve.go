@@ -209,7 +209,7 @@ func (g *gateway) startEdge(ctx context.Context, listener net.Listener, client *
 	store := snapshot.NewStore()
 	front, err := edge.New(edge.Config{
 		Snapshots: store, Transport: client.Relay(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log, Via: pseudonym(g.db.KEK()), Pages: g.cfg.EdgePages,
-		Tracer: tracer{g.traces, g.cfg.TrustedProxies},
+		Tracer: tracer{g.traces, g.cfg.TrustedProxies}, StepUps: as,
 		Auth:   func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
 	})
 	if err != nil {
@@ -278,8 +278,9 @@ func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *
 			_, err := registry.ProbeByID(ctx, h, id)
 			return err
 		},
-		ProbeAll: registry.ProbeDue,
-		TurnKeys: func(ctx context.Context) error { return keys.TurnAll(ctx, g.db) },
+		ProbeAll:       registry.ProbeDue,
+		TurnKeys:       func(ctx context.Context) error { return keys.TurnAll(ctx, g.db) },
+		RenewDocuments: as.Clients().Renew,
 		Sweep: func(ctx context.Context) error {
 			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), g.traces.Sweep(ctx), g.sweepUsage(ctx))
 		},

@@ -232,7 +232,7 @@ func build(tx *tenancy.Tx, before *snapshot.Tenant) (*snapshot.Tenant, error) {
 	}
 	out := &snapshot.Tenant{
 		ID: t.ID, Slug: t.Slug, Name: t.Name, Generation: t.Generation, Issuer: t.Origins[0], Origins: t.Origins,
-		Keys: map[string]crypto.PublicKey{}, DPoP: chosen.DPoP != settings.Never, Signer: snapshot.Signer{KID: signing.Active.KID, Key: signing.Active.Key},
+		Keys: map[string]crypto.PublicKey{}, DPoP: chosen.DPoP != settings.Never, DPoPRequired: chosen.DPoP == settings.Required, Signer: snapshot.Signer{KID: signing.Active.KID, Key: signing.Active.Key},
 		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{}, Sessions: sessions,
 	}
 	for _, jwk := range signing.Public {

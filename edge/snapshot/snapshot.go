@@ -30,6 +30,8 @@ type Tenant struct {
 	Keys map[string]crypto.PublicKey
 	// DPoP tells that clients may bind their tokens to a key (RFC 9449). Bound tokens need their proofs either way.
 	DPoP bool
+	// DPoPRequired tells that they have to: no token is given any more that is bound to none.
+	DPoPRequired bool
 	// Signer signs assertions for runtimes with the active key.
 	Signer Signer
 	// Edges are the tenant's runtimes, by slug.

@@ -12,4 +12,7 @@ type ResourceMetadata struct {
 	ScopesSupported        []string `json:"scopes_supported"`
 	BearerMethodsSupported []string `json:"bearer_methods_supported"`
 	ResourceName           string   `json:"resource_name,omitempty"`
+	// DPoPAlgorithms and DPoPRequired say whether tokens can, or must, be bound to a key (RFC 9728, section 2).
+	DPoPAlgorithms []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	DPoPRequired   bool     `json:"dpop_bound_access_tokens_required,omitempty"`
 }

@@ -98,6 +98,7 @@ create table device_codes (
   dpop_jkt    text not null default '',
   state       text not null check (state in ('pending', 'approved', 'denied', 'used')),
   family_id   text not null default '',
+  trace_id    text not null default '',
   polled_at   timestamptz,
   interval_s  bigint not null default 5,
   created_at  timestamptz not null,
@@ -126,6 +127,8 @@ alter table token_families add column origin text not null default 'code' check 
 alter table token_families add column dpop_jkt text not null default '';
 alter table token_families add column consent_id text not null default '';
 alter table token_families add column trace_id text not null default '';
+alter table token_families add column needed_scope text not null default '';
+alter table token_families add column needed_at timestamptz;
 alter table token_families add column idle_seconds bigint not null default 2592000;
 create index token_families_client on token_families (tenant_id, client_id);
 
@@ -302,6 +305,8 @@ alter table clients drop column previous_secret_hash;
 alter table clients drop column secret_hash;
 alter table clients drop column auth_method;
 alter table token_families drop column idle_seconds;
+alter table token_families drop column needed_at;
+alter table token_families drop column needed_scope;
 alter table token_families drop column trace_id;
 alter table token_families drop column consent_id;
 alter table token_families drop column dpop_jkt;

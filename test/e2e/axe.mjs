@@ -6,7 +6,8 @@
 //
 // The Go test fills a gateway and writes the configuration:
 //   console, chromium, artifacts
-//   pages    [{name, url, cookies: [{Name, Value}]}], each looked at in all four looks
+//   pages    [{name, url, cookies: [{Name, Value}], answer}], each looked at in all four looks; an answer stands in for
+//            what the address would say now
 //   screens  names below /ui-kit/, each looked at in two of them
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -96,7 +97,9 @@ async function report(name, { scheme, size }, { wrong, passes }, least = scheme 
     found.push(`${name}, ${scheme}, ${size.width} px (${file})\n${wrong.map((text) => `    ${text}`).join('\n')}`);
 }
 
-async function open(url, cookies) {
+async function open(url, cookies, answer) {
+    await page.unrouteAll();
+    if (answer) await page.route(url, (route) => route.fulfill(answer));
     await browser.context.clearCookies();
     if (cookies?.length > 0) {
         await browser.context.addCookies(cookies.map(({ Name, Value }) => ({ name: Name, value: Value, url: new URL('/', url).href })));
@@ -183,9 +186,9 @@ async function control() {
 try {
     await open(config.pages[0].url, config.pages[0].cookies);
     await control();
-    for (const { name, url, cookies } of config.pages) {
+    for (const { name, url, cookies, answer } of config.pages) {
         const since = Date.now();
-        await open(url, cookies);
+        await open(url, cookies, answer);
         for (const one of LOOKS) await report(name, one, await look(one));
         if (name === 'runtime') {
             await openings([LOOKS[0], LOOKS[1]], 'body');

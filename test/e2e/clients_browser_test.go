@@ -27,6 +27,8 @@ import (
 type desk struct {
 	dir string
 	env []string
+	// is who the programs here are told that they are.
+	is identity
 	// port is where a client that is told listens for the browser to come back.
 	port string
 	once sync.Once

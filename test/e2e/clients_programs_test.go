@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,7 +48,11 @@ type program struct {
 	// age changes what it kept so that the access token is of no use any more.
 	age func(t *testing.T, d *desk, e clientEra)
 	// login is the stage that signs in.
-	login  string
+	login string
+	// callback is the redirect URI that it sends, but for the port.
+	callback string
+	// proves is how it sends a secret to a server that takes it either way.
+	proves string
 	faults []fault
 }
 
@@ -67,6 +72,7 @@ func typeScript1(t *testing.T) program {
 	nodeJS := node(t)
 	return program{
 		eras: []clientEra{legacy}, login: "connect", faults: faultsOfTypeScript1,
+		callback: "http://127.0.0.1/callback", proves: "client_secret_basic",
 		run: func(ctx context.Context, d *desk, url string, _ clientEra) error {
 			return stages(ctx, d, nodeJS, filepath.Join(clientDir("ts1"), "client.mjs"), url, filepath.Join(d.dir, "state.json"))
 		},
@@ -133,6 +139,7 @@ func goClient(t *testing.T, p program, command string) program {
 	built, err := goPrograms()
 	require.NoError(t, err)
 	p.eras, p.login = []clientEra{legacy, modern}, "connect"
+	p.callback, p.proves = "http://127.0.0.1/callback", "client_secret_post"
 	p.run = func(ctx context.Context, d *desk, url string, e clientEra) error {
 		return stages(ctx, d, filepath.Join(built, command), url, string(e), filepath.Join(d.dir, "state.json"))
 	}
@@ -147,6 +154,7 @@ func fastMCPClient(t *testing.T) program {
 	modes := map[clientEra]string{legacy: "legacy", modern: "auto"}
 	return program{
 		eras: []clientEra{legacy, modern}, login: "connect", faults: faultsOfFastMCP,
+		callback: "http://localhost/callback", proves: "client_secret_post",
 		run: func(ctx context.Context, d *desk, url string, e clientEra) error {
 			return stages(ctx, d, python, filepath.Join(clientDir("python"), "client.py"), url, modes[e], d.dir)
 		},
@@ -172,16 +180,27 @@ func mcpRemote(t *testing.T) program {
 	nodeJS := node(t)
 	return program{
 		eras: []clientEra{legacy, modern}, login: "connect", faults: faultsOfMCPRemote,
+		callback: "http://localhost/oauth/callback", proves: "client_secret_basic",
 		run: func(ctx context.Context, d *desk, url string, e clientEra) error {
 			mode := map[clientEra]string{legacy: "legacy", modern: "auto"}[e]
-			cmd := exec.Command(nodeJS, filepath.Join(clientDir("mcp-remote"), "node_modules/mcp-remote/dist/proxy.js"), url,
-				d.port, "--transport", "http-only", "--protocol", mode, "--auth-timeout", "60")
-			return overStdio(ctx, d, cmd)
+			args := []string{
+				filepath.Join(clientDir("mcp-remote"), "node_modules/mcp-remote/dist/proxy.js"), url,
+				d.port, "--transport", "http-only", "--protocol", mode, "--auth-timeout", "60",
+			}
+			static, err := d.is.information()
+			if err != nil {
+				return err
+			}
+			return overStdio(ctx, d, exec.Command(nodeJS, append(args, flags(
+				"--client-metadata-url", d.is.Document, "--static-oauth-client-info", static)...)...))
 		},
 		kept: func(t *testing.T, d *desk) credentials {
-			client := readJSON(t, oneFile(t, d, ".mcp-auth/*/*_client_info.json"))
+			id := d.is.client() // it keeps nothing of what it was told
+			if id == "" {
+				id = at(t, readJSON(t, oneFile(t, d, ".mcp-auth/*/*_client_info.json")), "client_id")
+			}
 			tokens := readJSON(t, oneFile(t, d, ".mcp-auth/*/*_tokens.json"))
-			return credentials{at(t, client, "client_id"), at(t, tokens, "access_token"), at(t, tokens, "refresh_token")}
+			return credentials{id, at(t, tokens, "access_token"), at(t, tokens, "refresh_token")}
 		},
 		age: func(t *testing.T, d *desk, e clientEra) {
 			// It refreshes on a 401, and before that when the token's time is nearly over.
@@ -247,13 +266,15 @@ func inspector(t *testing.T) program {
 	requireFile(t, launcher, "the MCP Inspector")
 	return program{
 		eras: []clientEra{legacy, modern}, login: "list", faults: faultsOfInspector,
+		callback: "http://127.0.0.1/oauth/callback", proves: "client_secret_basic",
 		run: func(ctx context.Context, d *desk, url string, e clientEra) error {
 			callback := "http://127.0.0.1:" + d.port + "/oauth/callback"
 			method := func(method string, more ...string) ([]byte, error) {
 				args := append([]string{
 					launcher, "--cli", url, "--transport", "http", "--protocol-era", string(e),
 					"--callback-url", callback, "--format", "json", "--connect-timeout", "60000", "--method", method,
-				}, more...)
+				}, slices.Concat(more, flags(
+					"--client-metadata-url", d.is.Document, "--client-id", d.is.ID, "--client-secret", d.is.Secret))...)
 				return output(ctx, d, []string{"MCP_AUTO_OPEN_ENABLED=true", "MCP_INSPECTOR_SECRET_STORE=file"}, nodeJS, args...)
 			}
 			out, err := method("tools/list")

@@ -24,13 +24,16 @@ type service struct {
 	runtime *httpflow.Runtime
 	// record is where the runtime writes what it is asked.
 	record string
+	// publisher publishes documents that the gateway can read.
+	publisher *publisher
 }
 
 func newService(t *testing.T, db database, kind exampleKind) *service {
 	t.Helper()
 	ctx := t.Context()
 	e := newExample(t, kind)
-	s := &service{gateway: newGateway(t, db, freePorts(t, 4)), record: e.Record}
+	documents := newPublisher(t)
+	s := &service{gateway: newGateway(t, db, freePorts(t, 4), "SSL_CERT_FILE="+documents.CA), record: e.Record, publisher: documents}
 	s.owner = httpflow.NewPerson(s.gateway.Console, "Ada Lovelace", nil)
 	require.NoError(t, s.owner.SignUp(ctx))
 	require.NoError(t, s.owner.CreateWorkspace(ctx, "Acme Works", "acme"))

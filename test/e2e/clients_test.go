@@ -14,20 +14,24 @@ import (
 // clientsOf says which database and runtime a client is tested with. Between them
 // both databases and both runtimes see every era.
 var clientsOf = []struct {
-	db       database
-	runtime  exampleKind
+	db      database
+	runtime exampleKind
+	// method is how a client with a secret is entered in the console; some send it
+	// the other way, which has to be no matter.
+	method   string
 	programs map[string]func(*testing.T) program
 }{
-	{sqlite, fastMCP, map[string]func(*testing.T) program{
+	{sqlite, fastMCP, "client_secret_basic", map[string]func(*testing.T) program{
 		"TypeScript SDK 1": typeScript1, "Go SDK": goSDK, "MCP Inspector": inspector,
 	}},
-	{postgres, typeScript, map[string]func(*testing.T) program{
+	{postgres, typeScript, "client_secret_post", map[string]func(*testing.T) program{
 		"mcp-go": mcpGo, "mcp-remote": mcpRemote, "FastMCP": fastMCPClient,
 	}},
 }
 
-// TestClients is every client that others wrote: found by itself, registered,
-// allowed by a person, answered, and with another token when its own is over.
+// TestClients is every client that others wrote: found by itself, registered in
+// every way that it knows, allowed by a person, answered, and with another token
+// when its own is over.
 // That it can fail is proven with the same clients before a broken server.
 func TestClients(t *testing.T) {
 	t.Parallel()
@@ -52,6 +56,7 @@ func TestClients(t *testing.T) {
 						t.Parallel()
 						testRefusedRefresh(t, s, p)
 					})
+					testKinds(t, s, name, group.method, p)
 					require.GreaterOrEqual(t, len(p.faults), 4)
 					for _, f := range p.faults {
 						t.Run(f.name, func(t *testing.T) {

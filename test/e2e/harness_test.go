@@ -70,6 +70,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	endShared()
+	endLasting()
 	_ = os.RemoveAll(binaryDir)
 	os.Exit(code)
 }
@@ -320,7 +321,7 @@ func tail(path string, lines int) string {
 }
 
 // authority is a certificate authority of one test, with a certificate for
-// every name under mcp.test.
+// every name under mcp.test and for localhost.
 type authority struct {
 	// CA is the authority's certificate, Cert and Key the server's, as PEM files.
 	CA, Cert, Key string
@@ -352,7 +353,7 @@ func newAuthority(t *testing.T) authority {
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2),
 		Subject:      pkix.Name{CommonName: "*.mcp.test"},
-		DNSNames:     []string{"*.mcp.test"},
+		DNSNames:     []string{"*.mcp.test", "localhost"},
 		NotBefore:    now.Add(-time.Hour),
 		NotAfter:     now.Add(24 * time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,

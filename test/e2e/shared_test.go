@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"html"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -208,4 +210,20 @@ func (h *house) preregistered(name, redirectURI string) *httpflow.Client {
 func (h *house) scope(name, title string) {
 	h.t.Helper()
 	require.NoError(h.t, h.owner.AddScope(h.t.Context(), h.slug, name, title, "", false))
+}
+
+// opens lets a scope open every tool of the runtime, which has been probed.
+func (h *house) opens(scope string) {
+	h.t.Helper()
+	follow := func(page *httpflow.Page, link string) *httpflow.Page {
+		found := regexp.MustCompile(link).FindSubmatch(page.Body)
+		require.NotNil(h.t, found, "%s has no link like %s", page.URL, link)
+		return h.open(h.owner, h.gateway.Console+html.UnescapeString(string(found[1])))
+	}
+	page := h.open(h.owner, h.gateway.Console+"/"+h.slug+"/scopes")
+	page = follow(page, `href="([^"]+)">`+regexp.QuoteMeta(scope)+`</a>`)
+	page = follow(page, `href="([^"]+/tools/[^"/]+)"`)
+	form, err := page.Form("all", "edition")
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.post(h.owner, form.Set("all", "on")).Expect(http.StatusSeeOther))
 }

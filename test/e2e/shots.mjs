@@ -14,6 +14,7 @@ for (const shot of shots) {
     await browser.context.clearCookies();
     const cookies = (shot.cookies ?? []).map(({ Name, Value }) => ({ name: Name, value: Value, url: new URL('/', shot.url).href }));
     if (cookies.length > 0) await browser.context.addCookies(cookies);
+    if (shot.answer) await page.route(shot.url, (route) => route.fulfill(shot.answer));
     for (const scheme of ['light', 'dark']) {
         for (const [width, height] of [[1360, 850], [375, 740]]) {
             await page.emulateMedia({ colorScheme: scheme });
@@ -24,6 +25,7 @@ for (const shot of shots) {
             if (shot.name === 'runtime' && width === 1360) await page.screenshot({ path: `docs/images/console-${scheme}.png` });
         }
     }
+    await page.unrouteAll();
     console.log(shot.name, shot.url);
 }
 await browser.close();

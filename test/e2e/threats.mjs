@@ -25,16 +25,6 @@ async function bindings() {
     const { origin } = new URL(config.authorize);
     const redeemed = async () => Number(await (await fetch(config.asked)).text());
     const [ana, eve] = [await browse(), await browse()];
-    let back;
-    let answer;
-    await ana.route((url) => url.origin === origin && url.pathname === config.callback && !back, (route) => {
-        back = route.request().url();
-        return route.fulfill(html('held'));
-    });
-    await ana.route((url) => url.href.startsWith(config.redirect), (route) => {
-        answer = new URL(route.request().url());
-        return route.fulfill(html('client'));
-    });
 
     // Ana approves the way to the provider. Before that, nothing binds and nothing leaves.
     const page = await ana.newPage();
@@ -44,7 +34,9 @@ async function bindings() {
     const bound = async (context) => (await context.cookies(origin)).filter(({ name }) => /_go_/.test(name));
     assert.equal((await bound(ana)).length, 0, 'bound before the approval');
     await page.click('main form button[type=submit], main form button:not([type])');
-    assert.ok(back, 'she came back from the provider');
+    // The provider waits for a click, and where it leads is what a thief would have.
+    const back = await page.locator('a#back').getAttribute('href');
+    assert.equal(new URL(back).pathname, config.callback);
     assert.equal((await bound(ana)).length, 1, 'bound by the approval');
 
     // Eve opens where Ana came back to: without any cookie, then with an attempt of her own under way.
@@ -66,7 +58,8 @@ async function bindings() {
     const consent = page.url();
     assert.match(consent, /\/consent\?attempt=/);
     assert.equal((await hers.goto(consent)).status(), 403);
-    await page.click('button[value=allow]');
+    const [sent] = await Promise.all([ana.waitForEvent('request', (request) => request.url().startsWith(config.redirect)), page.click('button[value=allow]')]);
+    const answer = new URL(sent.url()); // nobody has to listen there
     assert.ok(answer.searchParams.get('code'));
     assert.equal((await hers.goto(consent)).status(), 403);
     assert.equal((await page.goto(back)).status(), 400, 'once');

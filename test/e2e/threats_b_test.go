@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,7 +22,7 @@ import (
 // next, and no address of a client's makes a browser visit the tenant's provider.
 func TestB1EveryClientIsAskedAboutBeforeTheProvider(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "b1")
+	h := newHouse(t, "row-b1")
 	fake := oidc.New(t)
 	provider := h.provider(fake)
 	visits := func() int { return fake.Asked("/authorize") + fake.Asked("/token") }
@@ -59,14 +60,26 @@ func TestB1EveryClientIsAskedAboutBeforeTheProvider(t *testing.T) {
 	require.Equal(t, before, visits(), "the provider saw nothing of it")
 }
 
-func idpCallback(provider string) string { return "/callback" + strings.TrimPrefix(provider, "/sign-in") }
+func idpCallback(provider string) string {
+	return "/callback" + strings.TrimPrefix(provider, "/sign-in")
+}
 
 // TestB2AnApprovalIsOneBrowsers: what one browser set out for, another cannot finish.
 // The two are Chromium's; the provider's code is not redeemed for the wrong one.
 func TestB2AnApprovalIsOneBrowsers(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "b2")
+	h := newHouse(t, "row-b2")
 	fake := oidc.New(t)
+	fake.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		q := r.URL.Query()
+		if r.URL.Path != "/authorize" || q.Has("decided") {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/html")
+		back := q.Get("redirect_uri") + "?" + fake.Approve(fake.Issuer+"/authorize?"+r.URL.RawQuery+"&decided=1").Encode()
+		_, _ = w.Write([]byte(`<!doctype html><title>provider</title><a id="back" href="` + html.EscapeString(back) + `">Yes, it is me</a>`)) // the script sees what is missing
+		return true
+	}
 	provider := h.provider(fake)
 	asked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(strconv.Itoa(fake.Asked("/token")))) // the script sees what is missing
@@ -83,7 +96,7 @@ func TestB2AnApprovalIsOneBrowsers(t *testing.T) {
 // for a client that is vouched for, on the web, opened by the person, for no more than before.
 func TestB3AnEarlierYesIsNotRidden(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "b3")
+	h := newHouse(t, "row-b3")
 	web := h.preregistered("Web app", "https://app.example/callback")
 	local := h.preregistered("Local app", "http://127.0.0.1:33418/callback")
 	unknown := h.client("Unverified")
@@ -137,7 +150,10 @@ func TestB3AnEarlierYesIsNotRidden(t *testing.T) {
 	require.False(t, passes(local, nil, own...), "anybody can listen there")
 	require.False(t, passes(unknown, nil, own...), "nobody vouches for it")
 
+	_, err := h.owner.Probe(t.Context(), h.runtime)
+	require.NoError(t, err)
 	h.scope("files:write", "Change files")
+	h.opens("files:write")
 	require.False(t, passes(web, url.Values{"scope": {"mcp files:write"}}, own...), "wider than before")
 	require.True(t, passes(web, url.Values{"scope": {"mcp"}}, own...), "what was there before still stands")
 }
@@ -146,7 +162,7 @@ func TestB3AnEarlierYesIsNotRidden(t *testing.T) {
 // valid at once, and a form of another site is refused.
 func TestB4FormsOfOthersAndTabs(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "b4")
+	h := newHouse(t, "row-b4")
 	client := h.client("Scripted client")
 	p := h.stranger()
 	signIn := h.open(p, client.AuthorizeURL())

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/emcy/gateway/test/shots/tour"
+	"github.com/emcy/gateway/ui/stories"
 )
 
 func main() {
@@ -27,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
 	console, stop, err := gateway(ctx)
 	if err != nil {
@@ -39,7 +40,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer filled.Close()
-	list, err := json.Marshal(filled.Stops)
+	stops := filled.Stops
+	for _, story := range stories.Screens("", stories.Plain) { // what people see of a workspace in every state
+		if strings.HasPrefix(story.Name, "tenant/") {
+			stops = append(stops, tour.Stop{Name: "kit-" + strings.ReplaceAll(story.Name, "/", "-"), URL: console + "/ui-kit/" + story.Name})
+		}
+	}
+	list, err := json.Marshal(stops)
 	if err != nil {
 		return fmt.Errorf("list pictures: %w", err)
 	}

@@ -121,14 +121,6 @@ func Names(tx *tenancy.Tx, ids []string) (map[string]string, error) {
 	return out, nil
 }
 
-// Count is how many clients the tenant has.
-func Count(tx *tenancy.Tx) (n int64, err error) {
-	if err := tx.DB().Model(&row{}).Count(&n).Error; err != nil {
-		return 0, fmt.Errorf("count clients: %w", err)
-	}
-	return n, nil
-}
-
 // MarkUsed notes that somebody signed in with the client. Before that it counts as
 // one that may never come back, and goes after a week.
 func MarkUsed(tx *tenancy.Tx, id string) error {
@@ -189,7 +181,10 @@ func (c *Client) identify() (who *identity) {
 		}
 		who = listed().byDocument(c.ID)
 	case KindDCR:
-		who = listed().byRedirects(c.RedirectURIs)
+		// Who may take a device's way to a token is not held to its redirect URIs.
+		if !c.MayGrant(GrantDevice) {
+			who = listed().byRedirects(c.RedirectURIs)
+		}
 	case KindPreregistered:
 		return nil
 	}

@@ -63,8 +63,10 @@ func (c *Clients) check(in Spec) (map[string]any, error) {
 		}
 	}
 	c.checkMethod(in, wrong)
-	if strings.ContainsFunc(in.Scope.String(), func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		wrong["scope"] = "Scope names are printable ASCII."
+	for _, scope := range in.Scope {
+		if !authz.ValidScope(scope) {
+			wrong["scope"] = fmt.Sprintf("Scope names are printable ASCII without quotes and backslashes, at most %d characters each.", authz.MaxScopeName)
+		}
 	}
 	if err := errs.Fields(wrong); err != nil {
 		return nil, err
@@ -155,7 +157,7 @@ func (c *Clients) row(tx *tenancy.Tx, id string) (row, error) {
 
 // Update changes a preregistered client. version must be the one that was read:
 // errs.Stale says that somebody else changed it meanwhile. What it was given ends where it
-// can be reached, or proves itself, in another way than before. secret is there where a
+// can be reached, or proves itself, in another way than before, or may get less. secret is there where a
 // client that had none has to have one from now on.
 func (c *Clients) Update(tx *tenancy.Tx, id string, version int64, in Spec) (updated Client, secret string, err error) {
 	before, err := c.row(tx, id)
@@ -188,7 +190,7 @@ func (c *Clients) Update(tx *tenancy.Tx, id string, version int64, in Spec) (upd
 		return Client{}, "", errs.E(errs.Stale, "Somebody changed this client while you were editing. Look at it again, then save.", nil)
 	}
 	different, err := material(before, after, nil)
-	if err == nil && different {
+	if err == nil && (different || narrower(before.Scope, in.Scope)) {
 		err = c.ended(tx, id, "the client was changed")
 	}
 	if err != nil {
@@ -196,6 +198,12 @@ func (c *Clients) Update(tx *tenancy.Tx, id string, version int64, in Spec) (upd
 	}
 	updated, err = c.audited(tx, "client.update", id, before.shown())
 	return updated, secret, err
+}
+
+// narrower tells whether a new ceiling leaves something out of the old one: what was
+// given under that holds more than the client may have now.
+func narrower(before string, now authz.Scopes) bool {
+	return len(now) > 0 && (before == "" || !now.Covers(authz.ParseScopes(before)))
 }
 
 // RotateSecret gives a preregistered client a new secret; the old one is taken for

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -95,6 +96,16 @@ func (c *Clients) renew(ctx context.Context, h tenancy.Handle, id string, who *i
 	if words, failed := c.failed(key); failed {
 		return unreadable(id, words)
 	}
+	evened := time.After(c.evenly)
+	err := c.renewOnce(ctx, h, key, who)
+	if _, refused := errors.AsType[*Refusal](err); refused {
+		<-evened
+	}
+	return err
+}
+
+// renewOnce joins whoever fetches the same document already.
+func (c *Clients) renewOnce(ctx context.Context, h tenancy.Handle, key documentID, who *identity) error {
 	_, err := c.fetches.do(ctx, key, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.renewNow(ctx, h, key, who)
 	})
@@ -102,7 +113,6 @@ func (c *Clients) renew(ctx context.Context, h tenancy.Handle, id string, who *i
 }
 
 func (c *Clients) renewNow(ctx context.Context, h tenancy.Handle, key documentID, who *identity) error {
-	evened := time.After(c.evenly)
 	r, ok, _, err := c.stored(ctx, h, key.id)
 	if err != nil || ok && r.fresh(c.db.Clock().Now()) { // somebody stored it in between
 		return err
@@ -113,7 +123,6 @@ func (c *Clients) renewNow(ctx context.Context, h tenancy.Handle, key documentID
 		c.log.WarnContext(ctx, "client metadata document not usable", "client", key.id, logx.Err, err)
 		if got, ok = c.substitute(key.id, who, ok, words); !ok {
 			c.fail(key, words)
-			<-evened
 			return c.unusable(ctx, h, key.id, words)
 		}
 	}

@@ -91,7 +91,8 @@ func registrationAllows(s settings.Settings, uri string) bool {
 	case settings.Loopback:
 		return u.Scheme == "http" && isLoopback(u)
 	case settings.Listed:
-		return slices.Contains(s.DCRHosts, u.Hostname())
+		// What stands where a private scheme has its host is anybody's to write.
+		return (u.Scheme == "https" || u.Scheme == "http") && slices.Contains(s.DCRHosts, u.Hostname())
 	}
 	return false
 }

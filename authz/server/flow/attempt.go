@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
@@ -90,6 +91,8 @@ var (
 	ErrHeld = errs.E(errs.Forbidden, "An administrator of this workspace has to approve this app before anybody can use it.", nil)
 	// ErrBlocked is a client that an administrator turned away.
 	ErrBlocked = errs.E(errs.Forbidden, "An administrator of this workspace has blocked this app.", nil)
+	// ErrRedirect is a redirect URI that the client took back since the attempt began.
+	ErrRedirect = errs.E(errs.Invalid, "The app has changed the address that it wants to return to. For your safety nothing was sent to the old one.", nil)
 )
 
 // Visit reads an attempt for a browser and its session cookie. Errors: those above.
@@ -136,6 +139,9 @@ func (f *Flow) load(tx *tenancy.Tx, issuer, id, browser string) (Attempt, error)
 	}
 	if err := a.Client.refused(); err != nil {
 		return Attempt{}, err
+	}
+	if !a.Device() && !clients.MatchRedirect(a.Client.RedirectURIs, row.RedirectURI) {
+		return Attempt{}, ErrRedirect
 	}
 	if a.Resource, err = f.lookup.Resource(tx, row.UpstreamID); err != nil {
 		return Attempt{}, err

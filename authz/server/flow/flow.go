@@ -45,6 +45,8 @@ type Client struct {
 	CreatedAt time.Time
 	// Ceiling are the most scopes that it may get; nil is all.
 	Ceiling authz.Scopes
+	// RedirectURIs are those that are registered now.
+	RedirectURIs []string
 	// Held waits for an administrator; Blocked was turned away by one.
 	Held, Blocked bool
 }
@@ -68,6 +70,8 @@ type Lookup interface {
 	Resource(tx *tenancy.Tx, id string) (Resource, error)
 	// Scopes describes those of the scopes that the tenant has, in the tenant's order.
 	Scopes(tx *tenancy.Tx, r Resource, scopes authz.Scopes) ([]Scope, error)
+	// Needed are the scopes that the client's calls for the subject lacked just now.
+	Needed(tx *tenancy.Tx, subject, clientID, upstreamID string) (authz.Scopes, error)
 	// EndUser is somebody whom the tenant's identity provider knows; errs.NotFound
 	// where there is none, or one who may not sign in any more.
 	EndUser(tx *tenancy.Tx, id string) (Person, error)

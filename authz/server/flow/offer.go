@@ -51,8 +51,8 @@ func (s Scope) Kind() ToolKind {
 	return worst
 }
 
-// Offer is what a person chooses from: never more than what was asked for now or
-// allowed before.
+// Offer is what a person chooses from: never more than what was asked for now, allowed
+// before, or lacked by a call that was refused.
 type Offer struct {
 	Scopes []Scope
 	// Lives are how long a yes may hold, the shortest first. The last one is the
@@ -78,9 +78,13 @@ func (f *Flow) offer(tx *tenancy.Tx, a Attempt, subject string) (Offer, error) {
 	if err != nil {
 		return Offer{}, err
 	}
+	needed, err := f.lookup.Needed(tx, subject, a.row.ClientID, a.row.UpstreamID)
+	if err != nil {
+		return Offer{}, err
+	}
 	given := authz.ParseScopes(before.Scope)
 	all := slices.Clone(a.Scopes)
-	for _, scope := range given {
+	for _, scope := range slices.Concat(needed, given) {
 		if !all.Has(scope) && (a.Client.Ceiling == nil || a.Client.Ceiling.Has(scope)) {
 			all = append(all, scope)
 		}

@@ -35,7 +35,11 @@ func (f *Flow) Remembered(ctx context.Context, h tenancy.Handle, a Attempt, brow
 		if err != nil || !still {
 			return "", errs.E(errs.Conflict, "What was allowed before has changed meanwhile.", err)
 		}
-		return f.give(tx, now, consent, now.Scopes, "consent.remembered")
+		needed, err := f.lookup.Needed(tx, a.Person.ID, a.row.ClientID, a.row.UpstreamID)
+		if err != nil {
+			return "", err
+		}
+		return f.give(tx, now, consent, now.Scopes.Union(needed), "consent.remembered")
 	})
 	if errs.Is(err, errs.Conflict) {
 		return "", false, nil
@@ -58,6 +62,10 @@ func (f *Flow) remembered(tx *tenancy.Tx, a Attempt) (consentRow, bool, error) {
 	}
 	before, ok, err := lastConsent(tx, a.Person.ID, a.row.ClientID, a.row.UpstreamID)
 	if err != nil || !ok {
+		return consentRow{}, false, err
+	}
+	needed, err := f.lookup.Needed(tx, a.Person.ID, a.row.ClientID, a.row.UpstreamID)
+	if err != nil || !before.scopes().Covers(needed) {
 		return consentRow{}, false, err
 	}
 	fits := before.RedirectURI == a.RedirectURI && before.scopes().Covers(a.Scopes) && tx.Now().Sub(before.CreatedAt) < rememberFor

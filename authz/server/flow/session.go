@@ -114,12 +114,3 @@ func (f *Flow) person(ctx context.Context, h tenancy.Handle, subject string) (p 
 	}
 	return p, nil
 }
-
-// SignedIn counts the sessions at the tenant's origin.
-func SignedIn(tx *tenancy.Tx) (int, error) {
-	var n int64
-	if err := tx.DB().Model(&sessionRow{}).Where("expires_at > ?", tx.Now()).Count(&n).Error; err != nil {
-		return 0, fmt.Errorf("count sessions: %w", err)
-	}
-	return int(n), nil
-}

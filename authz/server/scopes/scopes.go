@@ -163,8 +163,9 @@ func (s *Scopes) Move(ctx context.Context, h tenancy.Handle, name string, earlie
 	return nil
 }
 
-// Delete removes a scope, also from those that include it. Who holds it keeps the
-// word in tokens and can do nothing with it. Errors: NotFound.
+// Delete removes a scope, also from those that include it, and from all that was allowed:
+// the next refresh gives a token without it, and a later scope of the same name has to be
+// asked for anew. Until then an access token keeps the word. Errors: NotFound.
 func (s *Scopes) Delete(ctx context.Context, h tenancy.Handle, name string) error {
 	err := s.change(ctx, h, func(tx *tenancy.Tx, all []authz.Scope) error {
 		i, err := find(all, name, "")
@@ -181,6 +182,9 @@ func (s *Scopes) Delete(ctx context.Context, h tenancy.Handle, name string) erro
 		}
 		if err := tx.DB().Where("name = ?", name).Delete(&scopeRow{}).Error; err != nil {
 			return fmt.Errorf("delete scope: %w", err)
+		}
+		if err := takeBack(tx, name); err != nil {
+			return err
 		}
 		return record(tx, "scope.delete", name, shown(all[i]), nil)
 	})

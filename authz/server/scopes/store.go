@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/emcy/gateway/authz"
@@ -47,6 +48,23 @@ type familyRow struct {
 }
 
 func (familyRow) TableName() string { return "token_families" }
+
+// consentRow is what is read of a consent.
+type consentRow struct{ TenantID, Scope string }
+
+func (consentRow) TableName() string { return "consents" }
+
+// takeBack takes a scope out of what people allowed and clients hold.
+func takeBack(tx *tenancy.Tx, name string) error {
+	const without = "trim(replace(' ' || scope || ' ', ?, ' '))"
+	word := " " + name + " "
+	for _, holder := range []any{&familyRow{}, &consentRow{}} {
+		if err := tx.DB().Model(holder).Where("scope <> "+without, word).Update("scope", gorm.Expr(without, word)).Error; err != nil {
+			return fmt.Errorf("take back scope: %w", err)
+		}
+	}
+	return nil
+}
 
 type tenantRow struct{ ID string }
 

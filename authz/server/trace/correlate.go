@@ -79,8 +79,7 @@ func byFamily(tx *tenancy.Tx, e Event) (row *traceRow, known bool, err error) {
 		var code codeRow
 		err := tx.DB().Where("hash = ?", e.secret).First(&code).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
-			row, err := byClient(tx, Origin{}, e)
-			return row, row != nil, err
+			return byDevice(tx, e)
 		}
 		if err != nil {
 			return nil, false, err
@@ -115,6 +114,20 @@ func byFamily(tx *tenancy.Tx, e Event) (row *traceRow, known bool, err error) {
 		return row, true, err
 	}
 	return nil, false, nil
+}
+
+// byDevice is the attempt whose device code a token request came with, else the client's.
+func byDevice(tx *tenancy.Tx, e Event) (row *traceRow, known bool, err error) {
+	var device deviceRow
+	err = tx.DB().Where("hash = ?", e.secret).First(&device).Error
+	switch {
+	case err == nil && device.TraceID != "":
+		row, err = byID(tx, device.TraceID)
+		return row, true, err
+	case err == nil || errors.Is(err, gorm.ErrRecordNotFound):
+		row, err = byClient(tx, Origin{}, e)
+	}
+	return row, row != nil, err
 }
 
 // open reports whether discovery may still go on in an attempt.
@@ -193,6 +206,8 @@ func byClient(tx *tenancy.Tx, who Origin, e Event) (*traceRow, error) {
 		switch used, err := authorizedBy(tx, id); {
 		case err != nil:
 			return nil, err
+		case used == e.ClientID && e.fresh:
+			continue
 		case used == "" || used == e.ClientID && (!e.browser || row.BrowserNetwork == "" || row.BrowserNetwork == who.Network):
 			return row, nil
 		case used != e.ClientID:

@@ -18,6 +18,13 @@ type Visit struct {
 	Addr   netip.Addr
 }
 
+// Paths with a meaning of their own: where browsers come back from a sign-in provider,
+// and where the attempt of a device ends.
+const (
+	callback = "/callback/"
+	done     = "/done"
+)
+
 // kindOf says which step an endpoint's requests are; page is a page on the way.
 func kindOf(r *http.Request) (step Step, page bool) {
 	post := r.Method == http.MethodPost
@@ -32,11 +39,13 @@ func kindOf(r *http.Request) (step Step, page bool) {
 		return Authorize, false
 	case path == "/token" && post:
 		return Token, false
-	case strings.HasPrefix(path, "/sign-in"):
+	case strings.HasPrefix(path, "/sign-in"), strings.HasPrefix(path, callback):
 		return SignIn, true
 	case strings.HasPrefix(path, "/consent"):
 		return Consent, true
-	case strings.HasPrefix(path, "/device"):
+	case path == "/device" && post:
+		return Authorize, true
+	case path == "/device", path == done:
 		return "", true
 	}
 	return "", false
@@ -51,6 +60,7 @@ type Trail struct {
 	page     bool
 	id       string
 	code     string
+	upstream string
 	body     *capture
 }
 
@@ -74,6 +84,28 @@ func Use(ctx context.Context, id string) {
 	if t := from(ctx); t != nil && t.id == "" {
 		t.id = id
 	}
+}
+
+// UseAttempt tells the authorization attempt of a request that does not name it.
+func UseAttempt(ctx context.Context, attempt string) {
+	if t := from(ctx); t != nil && t.id == "" {
+		t.id = t.recorder.ofAttempt(ctx, t.visit, attempt)
+	}
+}
+
+// Begin finds or makes the trace of a client that begins without a browser, and gives it:
+// "" where there is none. Never call it inside a transaction.
+func Begin(ctx context.Context, client, upstreamID string) string {
+	t := from(ctx)
+	if t == nil {
+		return ""
+	}
+	now := t.recorder.db.Clock().Now()
+	t.upstream = upstreamID
+	if t.id == "" && t.recorder.gate.admit(t.visit.Issuer, NetworkOf(t.visit.Addr), now) {
+		t.id = t.recorder.begin(ctx, t.visit, t.who(), Event{Step: Authorize, At: now, ClientID: clientID(client), UpstreamID: upstreamID, fresh: true})
+	}
+	return t.id
 }
 
 // Refuse tells why the request is refused, before a page says so, and gives the trace
@@ -124,7 +156,7 @@ func (r *Recorder) Serve(w http.ResponseWriter, req *http.Request, v Visit, next
 		t.body = &capture{ReadCloser: req.Body}
 		req.Body = t.body
 	}
-	if step == Authorize && page && r.gate.admit(v.Issuer, NetworkOf(v.Addr), r.db.Clock().Now()) {
+	if step == Authorize && page && req.Method != http.MethodPost && r.gate.admit(v.Issuer, NetworkOf(v.Addr), r.db.Clock().Now()) {
 		t.id = r.begin(req.Context(), v, t.who(), t.authorizeEvent())
 	}
 	out := &writer{ResponseWriter: w, trail: t, hold: !page && step != ServerMetadata}

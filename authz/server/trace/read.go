@@ -75,8 +75,14 @@ func (t *Trail) redirectEvents(status int, location string) []Event {
 	refused := plain(back.Get("error"))
 	switch t.step { //nolint:exhaustive // pages are steps of a person
 	case Authorize:
+		if t.request.URL.Path == "/device" {
+			return t.typed(status)
+		}
 		events = t.authorized(status, refused)
 	case SignIn:
+		if outward(location) && strings.HasPrefix(t.request.URL.Path, "/sign-in/") {
+			return nil // on to the sign-in at the identity provider
+		}
 		e := t.event(SignIn, status)
 		switch {
 		case t.request.Method == http.MethodPost || t.request.URL.Path != "/sign-in":
@@ -87,18 +93,39 @@ func (t *Trail) redirectEvents(status int, location string) []Event {
 			e.Answered = e.Answered.with("session", "signed in already")
 		}
 		if !outward(location) && !strings.HasPrefix(location, "/consent") {
-			return nil // on to the sign-in at the identity provider, or back to the start
+			return nil // back to the start
 		}
 		events = append(events, e)
 	case Consent:
 		if !outward(location) {
-			return nil
+			return t.answeredDevice(status, location)
 		}
 	}
 	if !outward(location) || t.step == Authorize && !back.Has("code") {
 		return events
 	}
 	return append(events, t.decided(status, back)...)
+}
+
+// typed is the person who said that a device is their own. The code stays out of it.
+func (t *Trail) typed(status int) []Event {
+	e := t.event(Authorize, status)
+	e.browser = true
+	e.Asked = parameters(e.Asked, url.Values{"decision": t.request.PostForm["decision"]})
+	return []Event{e}
+}
+
+// answeredDevice is the person's answer to a device, which asks for it by itself.
+func (t *Trail) answeredDevice(status int, location string) []Event {
+	u, err := url.Parse(location)
+	if err != nil || u.Path != done || t.request.Method != http.MethodPost {
+		return nil
+	}
+	back := url.Values{}
+	if u.Query().Has("answer") {
+		back.Set("error", "access_denied")
+	}
+	return t.decided(status, back)
 }
 
 // decided are the person's answer and the code.
@@ -130,7 +157,7 @@ func (t *Trail) refusedPage(status int) []Event {
 	default:
 		code = "not_accepted"
 	}
-	if t.step == Authorize {
+	if t.step == Authorize && t.request.URL.Path != "/device" {
 		return t.authorized(status, code)
 	}
 	e := t.event(t.step, status)
@@ -174,6 +201,7 @@ func (t *Trail) answered(status int, body []byte) (events []Event, wait bool) {
 		e.Asked = e.Asked.with("authorization", "Basic").with("client_id", e.ClientID)
 	}
 	if t.step != Token {
+		e.UpstreamID = t.upstream
 		return []Event{e}, true
 	}
 	grant := form.Get("grant_type")
@@ -181,7 +209,7 @@ func (t *Trail) answered(status int, body []byte) (events []Event, wait bool) {
 		return nil, false // part of every device's wait, and of every session's life
 	}
 	if !e.OK {
-		if code := form.Get("code"); code != "" {
+		if code := cmp.Or(form.Get("code"), form.Get("device_code")); code != "" {
 			e.secret = ids.Hash(code)
 		}
 		return []Event{e}, true

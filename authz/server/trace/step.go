@@ -56,6 +56,8 @@ type Event struct {
 	secret string
 	// browser says that a person's browser asks, and not the client.
 	browser bool
+	// fresh says that an attempt begins here, or goes on from discovery and nothing later.
+	fresh bool
 }
 
 // Message is a request or an answer in short: nothing in it opens anything.

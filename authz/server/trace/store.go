@@ -67,12 +67,14 @@ type (
 		TenantID, ID, TraceID, UpstreamID, ClientID, Subject string
 		CreatedAt                                            time.Time
 	}
-	codeRow struct{ TenantID, Hash, FamilyID string }
+	codeRow   struct{ TenantID, Hash, FamilyID string }
+	deviceRow struct{ TenantID, Hash, TraceID string }
 )
 
 func (attemptRow) TableName() string { return "attempts" }
 func (familyRow) TableName() string  { return "token_families" }
 func (codeRow) TableName() string    { return "codes" }
+func (deviceRow) TableName() string  { return "device_codes" }
 
 // lock makes the tenant's trace writers take turns, over all nodes: of two that ask
 // whether an attempt is known, the second has to see what the first one wrote.

@@ -93,7 +93,7 @@ func (w *writer) release() {
 			for _, e := range events {
 				t.recorder.Record(t.visit.Issuer, t.who(), e)
 			}
-		case t.recorder.gate.admit(t.visit.Issuer, NetworkOf(t.visit.Addr), t.recorder.db.Clock().Now()):
+		case t.id != "" || t.recorder.gate.admit(t.visit.Issuer, NetworkOf(t.visit.Addr), t.recorder.db.Clock().Now()):
 			t.id = t.recorder.now(t.request.Context(), t.visit, t.id, t.who(), events...)
 		default:
 			t.recorder.drop()

@@ -3,12 +3,15 @@ what the first one stored.
 
     python client.py URL ERA STATE_FOLDER
 
+It registers dynamically, unless EMCY_TEST_CLIENT_METADATA_URL is where its metadata
+document is, or EMCY_TEST_CLIENT_INFORMATION is what it was given elsewhere.
 It prints a line of JSON for each stage that is done, and for the one that fails.
 The library opens the browser by itself, by way of $BROWSER.
 """
 
 import asyncio
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -39,7 +42,14 @@ async def main():
         key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(state),
         collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(state),
     )
-    auth = OAuth(client_name="FastMCP client", token_storage=store)
+    given = json.loads(os.environ.get("EMCY_TEST_CLIENT_INFORMATION") or "{}")
+    auth = OAuth(
+        client_name="FastMCP client",
+        token_storage=store,
+        client_metadata_url=os.environ.get("EMCY_TEST_CLIENT_METADATA_URL") or None,
+        client_id=given.get("client_id"),
+        client_secret=given.get("client_secret"),
+    )
     client = Client(url, auth=auth, mode=era)
 
     async def connect():

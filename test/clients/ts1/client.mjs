@@ -3,6 +3,9 @@
 //
 //   node client.mjs URL STATE.json
 //
+// It registers dynamically, unless EMCY_TEST_CLIENT_METADATA_URL is where its metadata
+// document is, or EMCY_TEST_CLIENT_INFORMATION is what it was given elsewhere.
+//
 // It prints a line of JSON for each stage that is done, and for the one that fails.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -21,6 +24,9 @@ function store(change) {
     Object.assign(stored, change);
     writeFileSync(stateFile, JSON.stringify(stored), { mode: 0o600 });
 }
+
+const given = process.env.EMCY_TEST_CLIENT_INFORMATION;
+if (given && !stored.client) store({ client: JSON.parse(given) });
 
 const state = randomUUID();
 let arrived;
@@ -42,6 +48,7 @@ const provider = {
             token_endpoint_auth_method: 'none'
         };
     },
+    clientMetadataUrl: process.env.EMCY_TEST_CLIENT_METADATA_URL || undefined,
     state: () => state,
     clientInformation: () => stored.client,
     saveClientInformation: (client) => store({ client }),

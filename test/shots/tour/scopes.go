@@ -3,9 +3,16 @@ package tour
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
+
+	"github.com/emcy/gateway/test/e2e/httpflow"
 )
+
+var scopeName = regexp.MustCompile(`class="cell-link mono" href="[^"]+">([^<]+)<`)
 
 // scopes sorts the tools of a runtime into scopes and adds their pages.
 func (t *Tour) scopes(ctx context.Context) error {
@@ -45,4 +52,24 @@ func (t *Tour) scopes(ctx context.Context) error {
 		t.see(p[0], p[1])
 	}
 	return nil
+}
+
+// stepUp adds the consent page of a client that comes back for more.
+func (t *Tour) stepUp(ctx context.Context, client *httpflow.Client) error {
+	page, err := t.ana.Page(ctx, "/northwind/scopes")
+	if err != nil {
+		return err
+	}
+	address, err := url.Parse(client.AuthorizeURL())
+	if err != nil {
+		return fmt.Errorf("read authorization address: %w", err)
+	}
+	query := address.Query()
+	scopes := []string{query.Get("scope")}
+	for _, name := range scopeName.FindAllStringSubmatch(string(page.Body), -1) {
+		scopes = append(scopes, name[1])
+	}
+	query.Set("scope", strings.Join(scopes, " "))
+	address.RawQuery = query.Encode()
+	return t.asked(ctx, "tenant-consent-more", address.String())
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -23,6 +25,8 @@ type Stop struct {
 	URL string `json:"url"`
 	// Cookies are the browser's.
 	Cookies []*http.Cookie `json:"cookies"`
+	// Answer is what the address answers, where asking it again would not show the same.
+	Answer *Answer `json:"answer,omitempty"`
 }
 
 // Tour is a filled gateway.
@@ -33,18 +37,22 @@ type Tour struct {
 	console string
 	ana     *httpflow.Person
 	up      *upstream.Upstream
+	idp     *httptest.Server
 }
 
-// Close ends the runtime behind the gateway.
-func (t *Tour) Close() { t.up.Close() }
+// Close ends what stands behind the gateway.
+func (t *Tour) Close() {
+	t.up.Close()
+	t.idp.Close()
+}
 
 func (t *Tour) see(name, path string) {
-	t.Stops = append(t.Stops, Stop{name, t.console + path, t.ana.Browser.Cookies(t.console)})
+	t.Stops = append(t.Stops, Stop{Name: name, URL: t.console + path, Cookies: t.ana.Browser.Cookies(t.console)})
 }
 
 // Walk fills the gateway at the console's address, so that no page is empty that people see filled.
 func Walk(ctx context.Context, console string) (*Tour, error) {
-	t := &Tour{console: console, ana: httpflow.NewPerson(console, "Ana Ferreira", nil), up: upstream.Start(upstream.Config{})}
+	t := &Tour{console: console, ana: httpflow.NewPerson(console, "Ana Ferreira", nil), up: upstream.Start(upstream.Config{}), idp: provider()}
 	if err := t.walk(ctx); err != nil {
 		t.Close()
 		return nil, err
@@ -63,6 +71,9 @@ func (t *Tour) walk(ctx context.Context) error {
 		return err
 	}
 	t.see("workspaces", "/workspaces")
+	if err := t.empty(ctx); err != nil {
+		return err
+	}
 	client, err := t.runtimes(ctx)
 	if err != nil {
 		return err
@@ -108,6 +119,15 @@ func (t *Tour) walk(ctx context.Context) error {
 	if err := t.scopes(ctx); err != nil {
 		return err
 	}
+	if err := t.stepUp(ctx, client); err != nil {
+		return err
+	}
+	if err := t.clients(ctx, client.MCPURL); err != nil {
+		return err
+	}
+	if err := t.signIn(ctx, client); err != nil {
+		return err
+	}
 	return t.event(ctx)
 }
 
@@ -125,6 +145,16 @@ func (t *Tour) tool(ctx context.Context) error {
 	id, _, _ := strings.Cut(rest, `"`)
 	t.see("tool", prefix+id)
 	return nil
+}
+
+// between is the first text on a page that stands between two others.
+func between(page *httpflow.Page, before, after string) (string, error) {
+	_, rest, found := strings.Cut(string(page.Body), before)
+	text, _, closed := strings.Cut(rest, after)
+	if !found || !closed {
+		return "", fmt.Errorf("%s has no %s", page.URL, before)
+	}
+	return html.UnescapeString(text), nil
 }
 
 // runtimes adds one that works and one that does not, and a client that is registered at the first.
@@ -184,9 +214,9 @@ func (t *Tour) pending(ctx context.Context, client *httpflow.Client) error {
 	}
 	at := asked.URL.ResolveReference(answer.Location()).String()
 	t.Stops = append(t.Stops,
-		Stop{"tenant-sign-in", page.URL.String(), stranger.Cookies(page.URL.String())},
-		Stop{"tenant-consent", at, other.Cookies(at)},
-		Stop{"tenant-error", strings.Replace(client.AuthorizeURL(), "client_id=", "client_id=x", 1), nil},
+		Stop{Name: "tenant-sign-in", URL: page.URL.String(), Cookies: stranger.Cookies(page.URL.String())},
+		Stop{Name: "tenant-consent", URL: at, Cookies: other.Cookies(at)},
+		Stop{Name: "tenant-error", URL: strings.Replace(client.AuthorizeURL(), "client_id=", "client_id=x", 1)},
 	)
 	return nil
 }
@@ -245,9 +275,9 @@ func (t *Tour) own(ctx context.Context, client *httpflow.Client) error {
 	}
 	missing := issuer.ResolveReference(&url.URL{Path: "/nothing"}).String()
 	t.Stops = append(t.Stops,
-		Stop{"tenant-apps", at, t.ana.Browser.Cookies(at)},
-		Stop{"tenant-apps-sign-in", signIn.URL.String(), stranger.Cookies(signIn.URL.String())},
-		Stop{"tenant-not-found", missing, nil},
+		Stop{Name: "tenant-apps", URL: at, Cookies: t.ana.Browser.Cookies(at)},
+		Stop{Name: "tenant-apps-sign-in", URL: signIn.URL.String(), Cookies: stranger.Cookies(signIn.URL.String())},
+		Stop{Name: "tenant-not-found", URL: missing},
 	)
 	return nil
 }

@@ -16,17 +16,32 @@ import (
 
 // Run is one run of a client.
 type Run struct {
-	URL, Era  string
+	URL, Era string
+	// MetadataURL is where the client's metadata document is, or "".
+	MetadataURL string
+	// Given is the client as it was entered elsewhere; without an ID it was not.
+	Given struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
 	stateFile string
 }
 
-// Start reads the command line: URL, era and the file that outlives the run.
+// Start reads the command line: URL, era and the file that outlives the run; and from
+// the environment who the client is, where it does not register dynamically.
 func Start() *Run {
 	if len(os.Args) != 4 {
 		fmt.Fprintln(os.Stderr, "usage: URL legacy|modern STATE.json")
 		os.Exit(2)
 	}
-	return &Run{URL: os.Args[1], Era: os.Args[2], stateFile: os.Args[3]}
+	r := &Run{URL: os.Args[1], Era: os.Args[2], stateFile: os.Args[3], MetadataURL: os.Getenv("EMCY_TEST_CLIENT_METADATA_URL")}
+	if given := os.Getenv("EMCY_TEST_CLIENT_INFORMATION"); given != "" {
+		if err := json.Unmarshal([]byte(given), &r.Given); err != nil {
+			fmt.Fprintln(os.Stderr, "EMCY_TEST_CLIENT_INFORMATION:", err)
+			os.Exit(2)
+		}
+	}
+	return r
 }
 
 // Stage runs a stage and tells its outcome; a failed one ends the process.

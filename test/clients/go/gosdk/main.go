@@ -116,6 +116,15 @@ func authorization(ctx context.Context, run *driver.Run) (*auth.AuthorizationCod
 			return &source{run, client, client.TokenSource(ctx, token)}, nil
 		},
 	}
+	if run.MetadataURL != "" {
+		config.ClientIDMetadataDocumentConfig = &auth.ClientIDMetadataDocumentConfig{URL: run.MetadataURL}
+	}
+	if run.Given.ID != "" {
+		config.PreregisteredClient = &oauthex.ClientCredentials{ClientID: run.Given.ID}
+		if run.Given.Secret != "" {
+			config.PreregisteredClient.ClientSecretAuth = &oauthex.ClientSecretAuth{ClientSecret: run.Given.Secret}
+		}
+	}
 	if known {
 		config.InitialTokenSource = &source{run, stored.Client, stored.Client.TokenSource(ctx, stored.Token)}
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os/signal"
 	"sync"
@@ -86,15 +87,21 @@ func main() {
 
 func connect(ctx context.Context, run *driver.Run) (*client.Client, *mcp.InitializeResult, error) {
 	tokens := &store{run: run}
-	if _, err := run.Load(&tokens.state); err != nil {
+	known, err := run.Load(&tokens.state)
+	if err != nil {
 		return nil, nil, err
+	}
+	if !known {
+		// mcp-go v1.2.1 has no setting for a metadata document and never looks whether a
+		// server takes one: a program of its that has a document gives the URL as its id.
+		tokens.state.ClientID = cmp.Or(run.MetadataURL, run.Given.ID)
 	}
 	loopback, err := driver.Listen(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	c, err := client.NewOAuthStreamableHttpClient(run.URL, client.OAuthConfig{
-		ClientID: tokens.state.ClientID, RedirectURI: loopback.RedirectURI, TokenStore: tokens, PKCEEnabled: true,
+		ClientID: tokens.state.ClientID, ClientSecret: run.Given.Secret, RedirectURI: loopback.RedirectURI, TokenStore: tokens, PKCEEnabled: true,
 	})
 	if err != nil {
 		return nil, nil, err
