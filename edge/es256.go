@@ -1,35 +1,18 @@
 package edge
 
 import (
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/sha256"
-	"fmt"
 	"math/big"
 	"strings"
+
+	"github.com/emcy/gateway/internal/jws"
 )
 
-const algES256 = "ES256"
+const algES256 = jws.ES256
 
 // es256Size is the size of each of the two numbers of a signature (RFC 7518, section 3.4).
-const es256Size = 32
-
-func signES256(key crypto.Signer, text []byte) ([]byte, error) {
-	private, ok := key.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("key of type %T", key)
-	}
-	digest := sha256.Sum256(text)
-	r, s, err := ecdsa.Sign(rand.Reader, private, digest[:])
-	if err != nil {
-		return nil, err
-	}
-	signature := make([]byte, 2*es256Size)
-	r.FillBytes(signature[:es256Size])
-	s.FillBytes(signature[es256Size:])
-	return signature, nil
-}
+const es256Size = jws.ES256Size
 
 // verifyES256 gives the payload of a compact JWS whose signature is right. What its
 // header says is the caller's to judge.

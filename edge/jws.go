@@ -4,12 +4,12 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"encoding/base64"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/emcy/gateway/edge/snapshot"
+	"github.com/emcy/gateway/internal/jws"
 )
 
 // Both directions speak the two algorithms that a tenant's keys can have; a general
@@ -39,29 +39,13 @@ func sameKey(a, b crypto.PublicKey) bool {
 
 // signJWT makes a JWT.
 func signJWT(signer snapshot.Signer, claims any) (string, error) {
-	alg, sign := algES256, signES256
-	if _, ok := signer.Key.(*rsa.PrivateKey); ok {
-		alg, sign = algRS256, signRS256
-	}
-	header, err := json.Marshal(struct {
-		Alg string `json:"alg"`
-		KID string `json:"kid"`
-		Typ string `json:"typ"`
-	}{alg, signer.KID, "JWT"})
+	out, err := jws.New(signer.Key, signer.KID, "JWT")
 	if err != nil {
-		return "", fmt.Errorf("encode header: %w", err)
+		return "", err
 	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}
-	encoding := base64.RawURLEncoding
-	text := make([]byte, 0, encoding.EncodedLen(len(header))+encoding.EncodedLen(len(payload))+encoding.EncodedLen(2*es256Size)+2)
-	text = append(encoding.AppendEncode(text, header), '.')
-	text = encoding.AppendEncode(text, payload)
-	signature, err := sign(signer.Key, text)
-	if err != nil {
-		return "", fmt.Errorf("sign: %w", err)
-	}
-	return string(encoding.AppendEncode(append(text, '.'), signature)), nil
+	return out.Sign(payload)
 }

@@ -2,17 +2,13 @@ package edge
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+
+	"github.com/emcy/gateway/internal/jws"
 )
 
-const algRS256 = "RS256"
-
-func signRS256(key crypto.Signer, text []byte) ([]byte, error) {
-	digest := sha256.Sum256(text)
-	return key.Sign(rand.Reader, digest[:], crypto.SHA256) // PKCS #1 v1.5 is what these options mean to an RSA key
-}
+const algRS256 = jws.RS256
 
 // verifyRS256 is verifyES256 for RSASSA-PKCS1-v1_5 (RFC 7518, section 3.3).
 func verifyRS256(key *rsa.PublicKey, token string) ([]byte, bool) {

@@ -299,7 +299,7 @@ CREATE TABLE token_families (
   created_at     datetime not null,
   expires_at     datetime not null,
   revoked_at     datetime,
-  revoked_reason text not null default '', origin text not null default 'code' check (origin in ('code', 'device', 'client_credentials', 'jwt_bearer')), dpop_jkt text not null default '', consent_id text not null default '', trace_id text not null default '', idle_seconds integer not null default 2592000,
+  revoked_reason text not null default '', origin text not null default 'code' check (origin in ('code', 'device', 'client_credentials', 'jwt_bearer')), dpop_jkt text not null default '', consent_id text not null default '', trace_id text not null default '', needed_scope text not null default '', needed_at datetime, idle_seconds integer not null default 2592000,
   primary key (tenant_id, id)
 );
 CREATE TABLE trace_locks (

@@ -203,8 +203,19 @@ func newestFirst(removed []toolRow) {
 // LoadTools reads, for the edge's snapshot, the tools of every upstream of the transaction's tenant. What is known in the
 // stored revision is given back as it is, so that a change of one runtime costs one runtime's tools.
 func LoadTools(tx *tenancy.Tx, known map[string]*snapshot.Tools) (map[string]*snapshot.Tools, error) {
+	return loadTools(tx, tx.DB(), known)
+}
+
+// ToolsOf reads the tools of one upstream; nil where they were never listed.
+func ToolsOf(tx *tenancy.Tx, upstreamID string) (*snapshot.Tools, error) {
+	lists, err := loadTools(tx, tx.DB().Where("upstream_id = ?", upstreamID), nil)
+	return lists[upstreamID], err
+}
+
+// loadTools reads those of the upstreams that a query is about.
+func loadTools(tx *tenancy.Tx, of *gorm.DB, known map[string]*snapshot.Tools) (map[string]*snapshot.Tools, error) {
 	var lists []toolListRow
-	if err := tx.DB().Find(&lists).Error; err != nil {
+	if err := of.Find(&lists).Error; err != nil {
 		return nil, fmt.Errorf("load tool lists: %w", err)
 	}
 	out := make(map[string]*snapshot.Tools, len(lists))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/idp"
+	"github.com/emcy/gateway/authz/server/issuers"
 	"github.com/emcy/gateway/authz/server/jwks"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/internal/outbound"
@@ -86,6 +87,14 @@ func (f facts) ClientNames(context.Context, tenancy.Handle, []string) (map[strin
 	return f.names, nil
 }
 
+// trust ends as the authorization server does, and notes it.
+type trust struct{ b *testBundle }
+
+func (x trust) RemoveIssuer(tx *tenancy.Tx, id string) error {
+	x.b.ended = append(x.b.ended, id)
+	return issuers.Remove(tx, id)
+}
+
 func setup(t *testing.T, env tenancytest.Env, change ...func(*web.Config)) *testBundle {
 	t.Helper()
 	b := &testBundle{Env: env, log: &syncBuffer{}, server: httptest.NewUnstartedServer(nil), runtime: upstream.Start(upstream.Config{})}
@@ -112,6 +121,7 @@ func setup(t *testing.T, env tenancytest.Env, change ...func(*web.Config)) *test
 			b.ended = append(b.ended, id)
 			return nil
 		}}),
+		Issuers: trust{b},
 		Providers: idp.New(idp.Config{DB: env.DB, Outbound: out, Revoke: func(_ *tenancy.Tx, subjects []string, _ string) error {
 			b.ended = append(b.ended, subjects...)
 			return nil

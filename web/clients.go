@@ -136,6 +136,9 @@ func (k *Console) clientAgain(c echo.Context, v Visit, in forms.Client, view pag
 	}
 	view.Values = typedClient(in)
 	view.Errors, view.Summary = errs.FieldsOf(err), errs.Public(err)
+	if text := view.Errors["jwks"]; text != "" { // the form asks for their address only
+		view.Errors["jwks_uri"] = text
+	}
 	return k.clientForm(c, v, status, view)
 }
 

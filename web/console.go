@@ -44,6 +44,8 @@ type Config struct {
 	Connect ConnectFacts
 	// Providers are where end users can sign in.
 	Providers *idp.Providers
+	// Issuers ends the trust in an issuer of assertions.
+	Issuers IssuerTrust
 	// Clients are the authorization server's.
 	Clients *clients.Clients
 	// URLs says which addresses this installation may fetch from.
@@ -57,6 +59,12 @@ type Config struct {
 	Log            *slog.Logger
 	// Ready reports whether this process can serve, for /readyz.
 	Ready func(context.Context) error
+}
+
+// IssuerTrust ends the trust in an issuer, in the transaction that is given.
+type IssuerTrust interface {
+	// RemoveIssuer also ends what the issuer's assertions gave; errs.NotFound.
+	RemoveIssuer(tx *tenancy.Tx, id string) error
 }
 
 // ConnectFacts is what the authorization server knows of a runtime's clients. Both

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/authz/server/issuers"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/tenancy"
@@ -106,10 +107,35 @@ func (k *Console) issuerUpdate(c echo.Context, v Visit) error {
 	return k.issuerAgain(c, v, in, pages.IssuerFormPage{ID: one.ID}, err)
 }
 
-func (k *Console) issuerRemove(c echo.Context, v Visit) error {
-	err := k.cfg.DB.Write(c.Request().Context(), v.Handle, func(tx *tenancy.Tx) error { return issuers.Remove(tx, c.Param("issuer")) })
+// issuerRemoval says what ends, before it does.
+func (k *Console) issuerRemoval(c echo.Context, v Visit) error {
+	var one issuers.Issuer
+	var given int
+	err := k.cfg.DB.Read(c.Request().Context(), v.Handle, func(tx *tenancy.Tx) (err error) {
+		if one, err = issuers.Get(tx, c.Param("issuer")); err != nil {
+			return err
+		}
+		given, err = server.GivenBy(tx, one.ID)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	return k.seeWith(c, v.Session, v.path("authorization", "issuers"), "The issuer is trusted no more. What it gave ends with its access tokens.")
+	shell, err := k.tenantShell(c, v, pages.SectionAuthorization)
+	if err != nil {
+		return err
+	}
+	view := pages.IssuerRemovePage{Shell: settingsShell(shell, v), ID: one.ID, Name: one.Name}
+	if given > 0 {
+		view.Given = count(int64(given), "sign-in") + " that it gave " + yes(given == 1, "ends", "end")
+	}
+	return k.page(c, http.StatusOK, pages.IssuerRemove(view))
+}
+
+func (k *Console) issuerRemove(c echo.Context, v Visit) error {
+	err := k.cfg.DB.Write(c.Request().Context(), v.Handle, func(tx *tenancy.Tx) error { return k.cfg.Issuers.RemoveIssuer(tx, c.Param("issuer")) })
+	if err != nil {
+		return err
+	}
+	return k.seeWith(c, v.Session, v.path("authorization", "issuers"), "The issuer is trusted no more, and what it gave has ended.")
 }

@@ -80,6 +80,7 @@ func (k *Console) register() {
 	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/new", authz.WriteSettings, k.issuerCreate)
 	k.tenant(http.MethodGet, "/:workspace/authorization/issuers/:issuer", authz.ReadWorkspace, k.issuerEdit)
 	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/:issuer", authz.WriteSettings, k.issuerUpdate)
+	k.tenant(http.MethodGet, "/:workspace/authorization/issuers/:issuer/remove", authz.WriteSettings, k.issuerRemoval)
 	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/:issuer/remove", authz.WriteSettings, k.issuerRemove)
 	k.tenant(http.MethodGet, "/:workspace/logs", authz.ReadLogs, k.logs)
 	k.tenant(http.MethodGet, "/:workspace/logs/:event", authz.ReadLogs, k.log)

@@ -160,6 +160,7 @@ func visits(runtime string) map[string]visit {
 		"POST /:workspace/authorization/issuers/new":            {status: http.StatusUnprocessableEntity, form: url.Values{}},
 		"GET /:workspace/authorization/issuers/:issuer":         {status: http.StatusNotFound},
 		"POST /:workspace/authorization/issuers/:issuer":        {status: http.StatusNotFound, form: url.Values{}},
+		"GET /:workspace/authorization/issuers/:issuer/remove":  {status: http.StatusNotFound},
 		"POST /:workspace/authorization/issuers/:issuer/remove": {status: http.StatusNotFound, form: url.Values{}},
 		"GET /:workspace/connections":                           {status: http.StatusOK},
 		"GET /:workspace/connections/:trace":                    {status: http.StatusNotFound},

@@ -53,7 +53,7 @@ func identity(c clients.Client) pages.Badge {
 	case c.Kind == clients.KindCIMD:
 		return pages.Badge{Tone: pages.ToneInfo, Text: c.Host}
 	case c.Kind == clients.KindPreregistered:
-		return pages.Badge{Tone: pages.ToneOK, Text: "Entered here"}
+		return pages.Badge{Tone: pages.ToneOK, Text: "Added here"}
 	}
 	return pages.Badge{Tone: pages.ToneNeutral, Text: "Self-declared"}
 }

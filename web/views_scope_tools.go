@@ -108,7 +108,7 @@ func deleteImpact(state scopeState, s authz.Scope, held int) ([]string, error) {
 	}
 	var out []string
 	if held > 0 {
-		out = append(out, count(int64(held), "living sign-in")+yes(held == 1, " holds it and loses", " hold it and lose")+" at once what only this scope opens.")
+		out = append(out, count(int64(held), "active sign-in")+yes(held == 1, " holds it and loses", " hold it and lose")+" at once what only this scope opens.")
 	} else {
 		out = append(out, "Nobody holds it now.")
 	}

@@ -82,7 +82,7 @@ func otherScopes(state scopeState, name string, on []string) []pages.ScopeChoice
 func aboutScope(view *pages.ScopePage, state scopeState, s authz.Scope, held int, v Visit) {
 	all := state.catalogue.All()
 	i := slices.IndexFunc(all, func(o authz.Scope) bool { return o.Name == s.Name })
-	view.Href, view.Held = v.path("scopes", scopeID(s.Name)), count(int64(held), "living sign-in")
+	view.Href, view.Held = v.path("scopes", scopeID(s.Name)), count(int64(held), "active sign-in")
 	view.Place, view.First, view.Last = fmt.Sprintf("%d of %d", i+1, len(all)), i == 0, i == len(all)-1
 	for _, r := range state.runtimes {
 		view.Runtimes = append(view.Runtimes, pages.ScopeRuntime{

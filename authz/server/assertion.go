@@ -181,6 +181,16 @@ func (s *Server) exchange(ctx context.Context, tx *tenancy.Tx, x exchange) (_ gr
 	})
 }
 
+// GivenBy counts what lives of an issuer's assertions: sign-ins, by people and clients.
+func GivenBy(tx *tenancy.Tx, issuerID string) (int, error) {
+	var n int64
+	err := tx.DB().Model(&familyRow{}).Where("origin = ? AND consent_id = ? AND revoked_at IS NULL AND expires_at > ?", originJWTBearer, issuerID, tx.Now()).Count(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count tokens of an issuer: %w", err)
+	}
+	return int(n), nil
+}
+
 // RemoveIssuer ends the trust in an issuer, and what its assertions gave. Error:
 // errs.NotFound.
 func (s *Server) RemoveIssuer(tx *tenancy.Tx, id string) error {

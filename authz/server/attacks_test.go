@@ -88,10 +88,30 @@ func TestScopeCeilingLowered(t *testing.T) {
 			})
 		}
 		edit("Better notes")
-		edit("Better notes", "mcp", "offline_access", "tickets:write")
-		require.NotContains(b.t, tn.revoked(), got.family(), "every scope that there is")
+		require.NotContains(b.t, tn.revoked(), got.family())
 		edit("Better notes", "mcp")
 		require.Contains(b.t, tn.revoked(), got.family())
 		require.Equal(b.t, "invalid_grant", a.refresh(got.Refresh).Error)
+
+		less := a.redeem(a.code(br, "scope", "mcp tickets:write"))
+		require.NotContains(b.t, less.Scope, "tickets:write")
+		edit("Better notes", "mcp", "tickets:write")
+		require.Equal(b.t, 200, a.refresh(less.Refresh).status, "who may get more keeps what it has")
+	})
+}
+
+// TestB4AnswerOfAnotherAccount: a page that named one account gives nothing for another
+// one, which signed in meanwhile in another tab.
+func TestB4AnswerOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, tn *tenant) {
+		a, br := tn.app(), tn.browser()
+		page := a.consentPage(br)
+		named := page.fields().Get("account")
+		require.NotEmpty(b.t, named)
+		got := br.submit("/consent", page.fields("decision", "allow", "account", strings.Repeat("0", len(named))))
+		require.Equal(b.t, 303, got.status)
+		require.True(b.t, strings.HasPrefix(got.location, "/consent?attempt="), got.location)
+		require.NotEmpty(b.t, br.decide(br.get(got.location), "allow").answer(b.t).Get("code"))
 	})
 }

@@ -54,7 +54,7 @@ func (l lookup) Scopes(tx *tenancy.Tx, r flow.Resource, asked authz.Scopes) ([]f
 		out[i] = flow.Scope{ID: d.Name, Title: d.Title, Text: d.Description}
 		if d.Name == authz.ScopeMCP {
 			out[i].Title, out[i].Text = "Use "+r.Name+" as you", "Read what it offers and call its tools."
-			if len(described) > 1 {
+			if len(described) > 1 || len(d.Tools) < len(names) {
 				out[i].Text = "Read what it offers, and call the tools that need no permission of their own."
 			}
 		}

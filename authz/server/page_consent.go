@@ -11,6 +11,7 @@ import (
 
 	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/authz/server/flow"
+	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/internal/names"
 	"github.com/emcy/gateway/ui/enduser"
 )
@@ -51,7 +52,7 @@ func (s *Server) showConsent(w http.ResponseWriter, r *http.Request, a flow.Atte
 	req := requestFrom(r.Context())
 	view := enduser.ConsentPage{
 		Page: s.page(r, a), Attempt: a.ID, Redirect: describeRedirect(a), Runtime: a.Resource.Name, MCPURL: resourceURL(a.Issuer, a.Resource.Slug),
-		AccountName: a.Person.Name, AccountEmail: a.Person.Email, SwitchAction: "/sign-out",
+		Account: accountKey(a), AccountName: a.Person.Name, AccountEmail: a.Person.Email, SwitchAction: "/sign-out",
 	}
 	view.Identity = identityOf(a.Client, view.Redirect, req.handle.Name(), s.db.Clock().Now())
 	if view.Identity.Kind == enduser.IdentityLookalike && !warned {
@@ -76,6 +77,11 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		s.step(w, a)
 		return
 	}
+	if named := values.Get("account"); named != "" && named != accountKey(a) {
+		// Somebody else signed in meanwhile, in another tab: the page named another account.
+		s.redirect(w, "/consent?attempt="+url.QueryEscape(a.ID))
+		return
+	}
 	decision := flow.Decision{}
 	switch values.Get("decision") {
 	case "allow":
@@ -96,6 +102,9 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 	}
 	s.redirect(w, to)
 }
+
+// accountKey stands for the signed-in account on a consent page.
+func accountKey(a flow.Attempt) string { return ids.Hash(a.ID + " " + a.Person.ID)[:16] }
 
 // donePage is where an attempt of a device ends.
 func (s *Server) donePage(w http.ResponseWriter, r *http.Request) {

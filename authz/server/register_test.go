@@ -121,6 +121,11 @@ func TestC1UnusedClientsAreBounded(t *testing.T) {
 		require.Equal(b.t, 429, p.status, p.body)
 		a.tokens(tn.browser()) // who has a client goes on
 
+		b.env.Clock.Advance(time.Hour + time.Second)
+		require.Equal(b.t, 201, tn.register(`{"redirect_uris":["http://localhost/"]}`).status, "the oldest make room")
+		require.Less(b.t, tn.count("clients", "kind = ?", "dcr"), int64(10_000))
+		a.tokens(tn.browser())
+
 		b.env.Clock.Advance(7*24*time.Hour + time.Second)
 		require.NoError(b.t, b.server.Sweep(b.t.Context()))
 		require.Equal(b.t, int64(1), tn.count("clients", "kind = ?", "dcr"), "a used client stays")

@@ -3,9 +3,8 @@ package server
 import (
 	"sync"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/internal/jws"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -14,7 +13,7 @@ import (
 type terms struct {
 	generation int64
 	set        settings.Settings
-	signer     jose.Signer
+	signer     jws.Signer
 }
 
 // maxTerms bounds how many tenants' terms are kept.

@@ -2,11 +2,11 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/emcy/gateway/authz/server/clients"
@@ -14,6 +14,7 @@ import (
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/jws"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -43,7 +44,7 @@ func invalidGrant(description string) *oplib.Error {
 // transaction is over: others wait for it meanwhile.
 type grant struct {
 	family familyRow
-	signer jose.Signer
+	signer jws.Signer
 	// refresh is empty where nothing renews the family.
 	refresh string
 	at      time.Time
@@ -109,15 +110,15 @@ func prepare(tx *tenancy.Tx, family familyRow, generation int64) (grant, error) 
 
 // activeSigner signs with the tenant's active key. It outlives the transaction, and
 // many may use it at once.
-func activeSigner(tx *tenancy.Tx) (jose.Signer, error) {
+func activeSigner(tx *tenancy.Tx) (jws.Signer, error) {
 	set, err := keys.LoadAll(tx)
 	if err != nil {
-		return nil, err
+		return jws.Signer{}, err
 	}
-	return set.Active.JOSE(accessType)
+	return set.Active.JWS(accessType)
 }
 
-func derive(tx *tenancy.Tx, signer jose.Signer, life time.Duration, family familyRow, generation int64) (grant, error) {
+func derive(tx *tenancy.Tx, signer jws.Signer, life time.Duration, family familyRow, generation int64) (grant, error) {
 	mac, err := tx.MAC("refresh-token", family.ID, strconv.FormatInt(generation, 10))
 	if err != nil {
 		return grant{}, err
@@ -183,7 +184,11 @@ func (g grant) accessToken(issuer string) (string, error) {
 	if g.jkt != "" {
 		claims.Confirmation = &confirmation{g.jkt}
 	}
-	token, err := jwt.Signed(g.signer).Claims(claims).Serialize()
+	encoded, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode access token: %w", err)
+	}
+	token, err := g.signer.Sign(encoded)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}

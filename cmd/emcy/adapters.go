@@ -64,12 +64,12 @@ func (resources) All(tx *tenancy.Tx) ([]flow.Resource, error) {
 
 // Tools grades each tool by what its runtime says of it.
 func (resources) Tools(tx *tenancy.Tx, id string) ([]flow.Tool, error) {
-	lists, err := upstreams.LoadTools(tx, nil)
-	if err != nil || lists[id] == nil {
+	list, err := upstreams.ToolsOf(tx, id)
+	if err != nil || list == nil {
 		return nil, err
 	}
 	var out []flow.Tool
-	for name, tool := range lists[id].ByName {
+	for name, tool := range list.ByName {
 		kind := flow.Change
 		switch {
 		case tool.Hints.ReadOnly():

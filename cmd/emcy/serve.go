@@ -210,7 +210,7 @@ func (g *gateway) startEdge(ctx context.Context, listener net.Listener, client *
 	front, err := edge.New(edge.Config{
 		Snapshots: store, Transport: client.Relay(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log, Via: pseudonym(g.db.KEK()), Pages: g.cfg.EdgePages,
 		Tracer: tracer{g.traces, g.cfg.TrustedProxies}, StepUps: as,
-		Auth:   func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
+		Auth: func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
 	})
 	if err != nil {
 		return err
@@ -300,7 +300,7 @@ func (g *gateway) sweepUsage(ctx context.Context) error {
 func (g *gateway) startConsole(listeners []net.Listener, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry, as *server.Server) error {
 	console, err := web.New(web.Config{
 		PublicURL: g.cfg.PublicURL, DB: g.db, Accounts: people, Workspaces: ws, Upstreams: registry, Usage: usage.NewLog(g.db),
-		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping, URLs: g.outbound, Clients: as.Clients(), Providers: as.Providers(),
+		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping, URLs: g.outbound, Clients: as.Clients(), Providers: as.Providers(), Issuers: as,
 	})
 	if err != nil {
 		return configError{err}

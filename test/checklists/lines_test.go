@@ -164,4 +164,3 @@ func TestEveryNamedTestIsOfALine(t *testing.T) {
 		}
 	}
 }
-

@@ -17,7 +17,7 @@ export default (browse, config) => async () => {
     context.on('page', (page) => {
         page.on('dialog', (dialog) => {
             events.push(`dialog ${dialog.message()}`);
-            return dialog.dismiss();
+            return dialog.dismiss().catch(() => {}); // its page may be gone by now
         });
         page.on('request', (request) => {
             const { origin, pathname, protocol } = new URL(request.url());

@@ -22,7 +22,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
-
 )
 
 // TestA10ATokenEndsWithItsTime: a call is refused from the second of its expiry on, and
@@ -239,4 +238,3 @@ func TestA12OpaqueTokensAreWholeOrNothing(t *testing.T) {
 		require.Equal(h.t, http.StatusOK, h.refresh(client, tokens[99]).status)
 	})
 }
-

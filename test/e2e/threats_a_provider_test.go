@@ -39,7 +39,9 @@ func TestA13OneProvidersAnswerIsNotAnothers(t *testing.T) {
 				require.NotContains(h.t, cookie, "session=emc", what)
 			}
 		}
-		begin := func(provider string) string { return h.leave(p, provider, h.origin+"/authorize?"+h.query(client).Encode()) }
+		begin := func(provider string) string {
+			return h.leave(p, provider, h.origin+"/authorize?"+h.query(client).Encode())
+		}
 
 		// Whoever runs the evil one got an honest code, and gives it back as its own.
 		code := honest.Approve(begin(atHonest)).Get("code")

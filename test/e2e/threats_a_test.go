@@ -127,9 +127,20 @@ func TestA4PKCEIsS256ForEverybody(t *testing.T) {
 		s256 := challengeOf(verifier)
 		for _, client := range []string{public.ClientID, confidential.ClientID} {
 			for _, change := range [][]string{
-				{"code_challenge", "-", "code_challenge_method", "-"}, {"code_challenge", "-"}, {"code_challenge", ""}, {"code_challenge_method", "-"}, {"code_challenge_method", ""},
-				{"code_challenge_method", "plain"}, {"code_challenge_method", "plain", "code_challenge", verifier}, {"code_challenge_method", "S512"}, {"code_challenge_method", "s256"},
-				{"code_challenge", "short"}, {"code_challenge", s256[:42]}, {"code_challenge", s256 + "A"}, {"code_challenge", s256[:42] + "="}, {"code_challenge", s256[:42] + "+"},
+				{"code_challenge", "-", "code_challenge_method", "-"},
+				{"code_challenge", "-"},
+				{"code_challenge", ""},
+				{"code_challenge_method", "-"},
+				{"code_challenge_method", ""},
+				{"code_challenge_method", "plain"},
+				{"code_challenge_method", "plain", "code_challenge", verifier},
+				{"code_challenge_method", "S512"},
+				{"code_challenge_method", "s256"},
+				{"code_challenge", "short"},
+				{"code_challenge", s256[:42]},
+				{"code_challenge", s256 + "A"},
+				{"code_challenge", s256[:42] + "="},
+				{"code_challenge", s256[:42] + "+"},
 			} {
 				got := h.authorize(public, append(change, "client_id", client)...)
 				require.Equal(h.t, http.StatusFound, got.status, "%s: %s", change, got.body)

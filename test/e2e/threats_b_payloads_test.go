@@ -159,7 +159,7 @@ func TestB6NothingOfOthersRuns(t *testing.T) {
 	}
 	for i, c := range clients {
 		c.Challenge.Scope = "mcp scope0 scope1 scope2 scope3 scope4 scope5 scope6 scope7 scope8 scope9 scope10 scope11 " + strings.ReplaceAll(all[(i+1)%300], " ", "")
-		see(p, c.AuthorizeURL()+"&state="+url.QueryEscape(all[i]), all[i][:min(20, len(all[i]))])
+		see(p, changed(t, c.AuthorizeURL(), "state", all[i]), all[i][:min(20, len(all[i]))])
 	}
 
 	// A provider whose people and whose errors are hostile, and requests that fail.
@@ -179,14 +179,13 @@ func TestB6NothingOfOthersRuns(t *testing.T) {
 		state := fake.Approve(h.leave(failing, provider, clients[i].AuthorizeURL())).Get("state")
 		see(failing, h.origin+idpCallback(provider)+"?"+url.Values{"state": {state}, "error": {all[i]}, "error_description": {all[(i+1)%300]}, "error_uri": {"javascript:alert(1)"}, "iss": {fake.Issuer}}.Encode(), "")
 	}
-	for _, payload := range all[:30] {
+	for i, payload := range all[:30] {
 		q := url.QueryEscape(payload)
-		for _, address := range []string{
-			h.origin + "/authorize?client_id=" + q, clients[0].AuthorizeURL() + "&redirect_uri=" + q, h.origin + "/" + url.PathEscape(payload), h.origin + "/device?user_code=" + q,
+		addresses := []string{
+			h.origin + "/authorize?client_id=" + q, changed(t, clients[0].AuthorizeURL(), "redirect_uri", payload), h.origin + "/" + url.PathEscape(payload), h.origin + "/device?user_code=" + q,
 			h.origin + "/sign-in?attempt=" + q, h.gateway.Console + "/sign-in?next=" + q, console + "/" + url.PathEscape(payload), console + "/logs?q=" + q,
-		} {
-			see(p, address, "")
 		}
+		see(p, addresses[i%len(addresses)], "")
 	}
 
 	// The console's pages about all that.
@@ -219,4 +218,15 @@ func TestB6NothingOfOthersRuns(t *testing.T) {
 			require.NotContains(t, line, "evil", "a broken policy was reported")
 		}
 	}
+}
+
+// changed is an address with another value for a parameter.
+func changed(t *testing.T, address, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
 }

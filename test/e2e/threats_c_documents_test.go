@@ -152,7 +152,7 @@ var changing = regexp.MustCompile(`req_[0-9a-z]+|localhost:[0-9]+|127\.0\.0\.1:[
 // give the same page after the same time, and no address is in it.
 func TestC9ARefusalTellsNothingOfWhatIsThere(t *testing.T) {
 	row(t, "c9", func(h *house) {
-		const samples = 7
+		const samples = 9
 		done := make(chan struct{})
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
@@ -179,8 +179,11 @@ func TestC9ARefusalTellsNothingOfWhatIsThere(t *testing.T) {
 		var mu sync.Mutex
 		var all sync.WaitGroup
 		var seen []sample
-		for state, address := range states {
-			for i := range samples {
+		pace := time.NewTicker(80 * time.Millisecond) // so that they do not wait for each other
+		defer pace.Stop()
+		for i := range samples {
+			for state, address := range states {
+				<-pace.C
 				all.Go(func() {
 					began := time.Now()
 					got := h.authorize(h.documented(fmt.Sprintf("%s-%d", address, i)))
@@ -199,13 +202,14 @@ func TestC9ARefusalTellsNothingOfWhatIsThere(t *testing.T) {
 			require.NotContains(h.t, s.body, "169.254")
 			times[s.state] = append(times[s.state], s.took)
 		}
-		var medians []time.Duration
+		// The third of nine: a slower one has waited for the machine.
+		var typical []time.Duration
 		for state, took := range times {
 			slices.Sort(took)
-			medians = append(medians, took[samples/2])
-			h.t.Logf("%s: %s", state, took[samples/2])
+			typical = append(typical, took[samples/3-1])
+			h.t.Logf("%s: %s", state, took)
 		}
-		require.Less(h.t, slices.Max(medians)-slices.Min(medians), 50*time.Millisecond)
+		require.Less(h.t, slices.Max(typical)-slices.Min(typical), 50*time.Millisecond)
 		require.Contains(h.t, seen[0].body, "cannot be checked")
 	})
 }

@@ -60,7 +60,9 @@ func TestC10SecretsStayWithTheirHost(t *testing.T) {
 		h.post(h.owner, form.Set("issuer", other.Issuer).Set("client_secret", ""))
 		p := h.stranger()
 		authorize := h.origin + "/authorize?" + h.query(client).Encode()
-		callback := func() string { return h.origin + idpCallback(provider) + "?" + fake.Approve(h.leave(p, provider, authorize)).Encode() }
+		callback := func() string {
+			return h.origin + idpCallback(provider) + "?" + fake.Approve(h.leave(p, provider, authorize)).Encode()
+		}
 		require.Equal(h.t, http.StatusSeeOther, h.send(p, http.MethodGet, callback(), "").Status)
 		header, _ := fake.Token()
 		require.Equal(h.t, "Basic "+base64.StdEncoding.EncodeToString([]byte("gateway:secret")), header.Get("Authorization"), "to whom it was given for")

@@ -129,6 +129,8 @@ type ConsentPage struct {
 	Groups []ScopeGroup
 	// Lives are the answers to how long, the shortest first.
 	Lives []Life
+	// Account stands for the account that the page names, so that an answer is given as that one and no other.
+	Account string
 	// AccountName is the signed-in person's name; may be empty.
 	AccountName string
 	// AccountEmail is the signed-in person's e-mail.

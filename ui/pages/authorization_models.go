@@ -49,16 +49,32 @@ type SigningKeyRow struct {
 
 var (
 	accessLives = []kit.Option{
-		{Value: "300", Text: "5 minutes"}, {Value: "900", Text: "15 minutes"}, {Value: "1800", Text: "30 minutes"}, {Value: "3600", Text: "1 hour (default)"},
-		{Value: "14400", Text: "4 hours"}, {Value: "28800", Text: "8 hours"}, {Value: "86400", Text: "24 hours"},
+		{Value: "300", Text: "5 minutes"},
+		{Value: "900", Text: "15 minutes"},
+		{Value: "1800", Text: "30 minutes"},
+		{Value: "3600", Text: "1 hour (default)"},
+		{Value: "14400", Text: "4 hours"},
+		{Value: "28800", Text: "8 hours"},
+		{Value: "86400", Text: "24 hours"},
 	}
 	idleLives = []kit.Option{
-		{Value: "3600", Text: "1 hour"}, {Value: "28800", Text: "8 hours"}, {Value: "86400", Text: "1 day"}, {Value: "604800", Text: "7 days"},
-		{Value: "2592000", Text: "30 days (default)"}, {Value: "7776000", Text: "90 days"}, {Value: "31536000", Text: "365 days"},
+		{Value: "3600", Text: "1 hour"},
+		{Value: "28800", Text: "8 hours"},
+		{Value: "86400", Text: "1 day"},
+		{Value: "604800", Text: "7 days"},
+		{Value: "2592000", Text: "30 days (default)"},
+		{Value: "7776000", Text: "90 days"},
+		{Value: "31536000", Text: "365 days"},
 	}
 	familyLives = []kit.Option{
-		{Value: "28800", Text: "8 hours"}, {Value: "86400", Text: "1 day"}, {Value: "604800", Text: "7 days"}, {Value: "2592000", Text: "30 days"},
-		{Value: "7776000", Text: "90 days (default)"}, {Value: "15552000", Text: "180 days"}, {Value: "31536000", Text: "365 days"}, {Value: "315360000", Text: "10 years"},
+		{Value: "28800", Text: "8 hours"},
+		{Value: "86400", Text: "1 day"},
+		{Value: "604800", Text: "7 days"},
+		{Value: "2592000", Text: "30 days"},
+		{Value: "7776000", Text: "90 days (default)"},
+		{Value: "15552000", Text: "180 days"},
+		{Value: "31536000", Text: "365 days"},
+		{Value: "315360000", Text: "10 years"},
 	}
 	protections = []kit.Option{{Value: "optional", Text: "Optional: clients may use it"}, {Value: "required", Text: "Required for every client"}, {Value: "off", Text: "Off"}}
 	algorithms  = []kit.Option{{Value: "ES256", Text: "ES256 (default)"}, {Value: "RS256", Text: "RS256, for runtimes that cannot verify ES256"}}
@@ -99,6 +115,14 @@ type IssuerFormPage struct {
 
 // IssuerValues are the form's fields.
 type IssuerValues struct{ Name, Issuer, JWKSURI, Clients string }
+
+// IssuerRemovePage asks before the trust in an issuer ends.
+type IssuerRemovePage struct {
+	Shell    Shell
+	ID, Name string
+	// Given is how much ends at once, such as "3 sign-ins that it gave end"; empty for nothing.
+	Given string
+}
 
 func issuerAction(p IssuerFormPage) templ.SafeURL {
 	if p.ID == "" {

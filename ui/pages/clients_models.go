@@ -69,7 +69,7 @@ func clientAction(p ClientFormPage) templ.SafeURL {
 
 func clientTitle(p ClientFormPage) string {
 	if p.Key == "" {
-		return "Enter a client"
+		return "Add a client"
 	}
 	return "Edit " + p.Values.Name
 }

@@ -25,7 +25,7 @@ type ScopeRow struct {
 	Includes string
 	// Initial says that it is asked for at the first sign-in.
 	Initial bool
-	// Held is how many living sign-ins hold it, such as "12".
+	// Held is how many active sign-ins hold it, such as "12".
 	Held string
 }
 
@@ -59,7 +59,7 @@ type ScopePage struct {
 	Others []ScopeChoice
 	// Runtimes are where it opens tools, or could.
 	Runtimes []ScopeRuntime
-	// Held says who holds it, such as "12 living sign-ins"; empty for a new one.
+	// Held says who holds it, such as "12 active sign-ins"; empty for a new one.
 	Held string
 	// Place says where it stands, such as "2 of 4".
 	Place string

@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 	err := clients.AddVendor(fmt.Sprintf(`{"name": "Vendor", "hosts": ["vendor.example"], "schemes": ["vendor"], "brands": ["wonderapp"], "clients": [
 		{"name": "Wonder App", "seen": "2026-11-01", "source": "this test", "ids": ["%[1]s/known/{id}"], "redirects": ["https://vendor.example/cb/{id}"],
 		 "document": {"client_name": "Wonder App", "redirect_uris": ["https://vendor.example/cb/{id}"], "token_endpoint_auth_method": "none"}},
+		{"name": "Wonder Whole", "seen": "2026-11-01", "source": "this test", "ids": ["%[1]s/whole/client.json"], "redirects": [],
+		 "document": {"client_name": "Wonder Whole", "redirect_uris": ["https://vendor.example/whole"], "token_endpoint_auth_method": "none"}},
 		{"name": "Wonder Lite", "seen": "2026-11-01", "source": "this test", "ids": ["%[1]s/plain/{id}"], "redirects": []}]}`, web.url))
 	if err != nil {
 		panic(err)

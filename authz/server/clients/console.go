@@ -99,6 +99,8 @@ func (c *Clients) checkMethod(in Spec, wrong map[string]string) {
 	case AuthPrivateKey:
 		if in.JWKS != "" && in.JWKSURI != "" {
 			wrong["jwks_uri"] = "Give the keys or their address, not both."
+		} else if in.JWKS == "" && in.JWKSURI == "" {
+			wrong["jwks"] = "Type the address of the client's public keys."
 		} else if err := checkKeys(c.outbound, jsontext.Value(in.JWKS), in.JWKSURI); err != nil {
 			wrong["jwks"] = "The client's keys: " + err.Error() + "."
 		}

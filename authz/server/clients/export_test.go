@@ -18,3 +18,6 @@ func AddVendor(raw string) error {
 	listed().Vendors = append(listed().Vendors, v)
 	return nil
 }
+
+// MaxUnused is how many clients a tenant has room for that nobody signed in with.
+const MaxUnused = maxUnused

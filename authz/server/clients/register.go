@@ -70,10 +70,35 @@ func room(tx *tenancy.Tx) error {
 	if err := tx.DB().Model(&row{}).Where("used_at IS NULL AND kind <> ?", KindPreregistered).Count(&n).Error; err != nil {
 		return fmt.Errorf("count unused clients: %w", err)
 	}
-	if n >= maxUnused {
-		full := errs.E(errs.RateLimited, "Too many clients are registered here. Try again tomorrow.", nil)
+	if n < maxUnused {
+		return nil
+	}
+	return makeRoom(tx)
+}
+
+// crowded is how many of the oldest registrations go at once where there is no room, and
+// spared for how long a new one may still be on its way to a sign-in.
+const (
+	crowded = 100
+	spared  = time.Hour
+)
+
+// makeRoom forgets the oldest registrations that nobody signed in with, so that whoever
+// fills the room keeps nobody else out.
+func makeRoom(tx *tenancy.Tx) error {
+	var oldest []string
+	err := tx.DB().Model(&row{}).Where("used_at IS NULL AND kind <> ? AND created_at < ?", KindPreregistered, tx.Now().Add(-spared)).
+		Order("created_at, id").Limit(crowded).Pluck("id", &oldest).Error
+	if err != nil {
+		return fmt.Errorf("find unused clients: %w", err)
+	}
+	if len(oldest) == 0 {
+		full := errs.E(errs.RateLimited, "Too many clients are registered here. Try again in an hour.", nil)
 		full.RetryAfter = time.Hour
 		return full
+	}
+	if err := tx.DB().Where("id IN ? AND used_at IS NULL", oldest).Delete(&row{}).Error; err != nil {
+		return fmt.Errorf("forget unused clients: %w", err)
 	}
 	return nil
 }

@@ -158,6 +158,9 @@ func (in Input) checked(urls URLs, fresh bool) (Input, error) {
 }
 
 func badURL(urls URLs, raw string) string {
+	if raw == "" {
+		return "Type an address that begins with https://."
+	}
 	_, err := urls.CheckURL(raw)
 	if err == nil {
 		return ""

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/internal/jws"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -54,12 +55,11 @@ type Signer struct {
 	Key      crypto.Signer
 }
 
-// JOSE makes JWTs of one type (RFC 7515, section 4.1.9) with the key.
-func (s Signer) JOSE(typ string) (jose.Signer, error) {
-	out, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(s.Alg), Key: jose.JSONWebKey{Key: s.Key, KeyID: s.KID}},
-		(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+// JWS makes JWTs of one type (RFC 7515, section 4.1.9) with the key.
+func (s Signer) JWS(typ string) (jws.Signer, error) {
+	out, err := jws.New(s.Key, s.KID, typ)
 	if err != nil {
-		return nil, fmt.Errorf("prepare signer: %w", err)
+		return jws.Signer{}, fmt.Errorf("prepare signer: %w", err)
 	}
 	return out, nil
 }

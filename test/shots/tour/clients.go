@@ -89,12 +89,21 @@ func (t *Tour) clients(ctx context.Context, mcpURL string) error {
 
 // arrive registers a client by itself.
 func (t *Tour) arrive(ctx context.Context, mcpURL, name, redirectURI string) (*httpflow.Client, error) {
-	client := httpflow.NewClient(mcpURL, nil)
+	client := httpflow.NewClient(mcpURL, program(name))
 	client.Name, client.RedirectURI = name, redirectURI
 	if err := client.Discover(ctx); err != nil {
 		return nil, err
 	}
 	return client, client.Register(ctx)
+}
+
+// program sends a User-Agent of its own: clients of one address and one program are one try in the connections.
+type program string
+
+func (p program) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", string(p)+"/1.0")
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // keysOf are the clients' pages by the clients' names.
@@ -189,10 +198,11 @@ func (t *Tour) device(ctx context.Context, client *httpflow.Client) error {
 	if _, err := t.open(ctx, "tenant-device", codes.URI, b); err != nil {
 		return err
 	}
-	page, err := t.open(ctx, "tenant-device-confirm", codes.Complete, b)
+	page, err := b.Open(ctx, codes.Complete)
 	if err != nil {
 		return err
 	}
+	t.keep("tenant-device-confirm", page, b)
 	press := func(page *httpflow.Page, field, decision string) (*httpflow.Page, error) {
 		form, err := page.Form(field, "decision")
 		if err != nil {

@@ -284,7 +284,7 @@ func (t *Tour) own(ctx context.Context, client *httpflow.Client) error {
 
 // refused is a client that may not register.
 func (t *Tour) refused(ctx context.Context, mcpURL string) error {
-	client := httpflow.NewClient(mcpURL, nil)
+	client := httpflow.NewClient(mcpURL, program("Kitchen timer"))
 	client.Name, client.RedirectURI = "Kitchen timer", "ftp://timer.example/callback"
 	if err := client.Discover(ctx); err != nil {
 		return err
