@@ -280,7 +280,7 @@ func (h *house) forge(typ string, from string, change map[string]any) (token str
 		set, err = keys.LoadAll(tx)
 		return err
 	}))
-	signer, err := set.Active.JOSE(typ)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(set.Active.Alg), Key: jose.JSONWebKey{Key: set.Active.Key, KeyID: set.Active.KID}}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
 	require.NoError(h.t, err)
 	claims := claimsOf(h.t, from)
 	for name, value := range change {
