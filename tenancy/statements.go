@@ -62,8 +62,8 @@ func (db *DB) prepare(ctx context.Context) {
 	}
 	all := make(map[string]*sql.Stmt, len(prepared))
 	for _, s := range prepared {
-		stmt, err := db.write.PrepareContext(ctx, s.sqlite)
-		if err != nil { // the schema is older: whoever needs the statement fails by it
+		stmt, err := db.write.PrepareContext(ctx, s.sqlite) //nolint:sqlclosecheck // kept as long as the connection, which closes it
+		if err != nil {                                     // the schema is older: whoever needs the statement fails by it
 			for _, other := range all {
 				_ = other.Close()
 			}
@@ -86,7 +86,7 @@ func (tx *Tx) Select(s Statement, row func(scan func(dest ...any) error) error, 
 		return err
 	}
 	var rows *sql.Rows
-	if stmt := tx.compiled(text); stmt != nil {
+	if stmt := tx.compiled(text); stmt != nil { //nolint:sqlclosecheck // the transaction's end closes it
 		rows, err = stmt.QueryContext(tx.ctx, values...)
 	} else {
 		rows, err = tx.stx.QueryContext(tx.ctx, text, values...)
@@ -111,7 +111,7 @@ func (tx *Tx) Exec(s Statement, args ...any) (changed int64, err error) {
 		return 0, err
 	}
 	var res sql.Result
-	if stmt := tx.compiled(text); stmt != nil {
+	if stmt := tx.compiled(text); stmt != nil { //nolint:sqlclosecheck // the transaction's end closes it
 		res, err = stmt.ExecContext(tx.ctx, values...)
 	} else {
 		res, err = tx.stx.ExecContext(tx.ctx, text, values...)

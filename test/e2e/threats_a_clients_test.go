@@ -84,6 +84,7 @@ func (s *signer) register(h *house, metadata map[string]any) {
 // TestA18AnAssertionProvesOnce: the second use is refused, many at once give one success,
 // and it is for this issuer and for minutes only.
 func TestA18AnAssertionProvesOnce(t *testing.T) {
+	t.Parallel()
 	row(t, "a18", func(h *house) {
 		s := newSigner(h.t, h.origin)
 		s.register(h, map[string]any{"jwks": s.jwks()})
@@ -158,6 +159,7 @@ func TestA18AnAssertionProvesOnceOverTwoProcesses(t *testing.T) {
 // TestA19NobodyLearnsOfAnothersToken: introspection and revocation need the caller's own
 // proof, speak of the caller's own tokens, and take the same time for all others.
 func TestA19NobodyLearnsOfAnothersToken(t *testing.T) {
+	t.Parallel()
 	row(t, "a19", func(h *house) {
 		require.NoError(h.t, h.owner.Authorization(h.t.Context(), h.slug, url.Values{"client_credentials": {"on"}}))
 		type service struct{ auth, token string }
@@ -222,6 +224,7 @@ func TestA19NobodyLearnsOfAnothersToken(t *testing.T) {
 // Who may sign in is removed here by way of the sign-in provider: the console has no page
 // for members yet, and a workspace cannot be suspended.
 func TestA20WhatIsGoneTakesItsTokensAlong(t *testing.T) {
+	t.Parallel()
 	row(t, "a20", func(h *house) {
 		fake := oidc.New(h.t)
 		provider := h.provider(fake)

@@ -20,6 +20,7 @@ import (
 // ways of proving oneself and another content type are refused, use nothing up, and what
 // was in them is in no log.
 func TestA15ParametersStandOnceAndInTheBody(t *testing.T) {
+	t.Parallel()
 	row(t, "a15", func(h *house) {
 		client, p := h.client("Scripted client"), h.stranger()
 		for name := range h.query(client) {
@@ -72,6 +73,7 @@ func TestA15ParametersStandOnceAndInTheBody(t *testing.T) {
 // TestA16EveryPOSTIsAnswered303 where it redirects: any other status could make a browser
 // send the password, or the decision, once more and elsewhere.
 func TestA16EveryPOSTIsAnswered303(t *testing.T) {
+	t.Parallel()
 	row(t, "a16", func(h *house) {
 		client, p := h.client("Scripted client"), h.stranger()
 		posted := 0
@@ -132,6 +134,7 @@ func TestA16EveryPOSTIsAnswered303(t *testing.T) {
 // TestA17WhatIsOffIsNotThere: no grant and no response type but those that the workspace
 // has on, and the metadata lists just these.
 func TestA17WhatIsOffIsNotThere(t *testing.T) {
+	t.Parallel()
 	row(t, "a17", func(h *house) {
 		client := h.client("Scripted client")
 		for _, grant := range []string{

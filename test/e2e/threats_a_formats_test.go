@@ -30,6 +30,7 @@ import (
 // Only a token that the test signs is so short: a workspace's live five minutes at least.
 // On SQLite the key belongs to the gateway, and the edge does not know which it runs on.
 func TestA10ATokenEndsWithItsTime(t *testing.T) {
+	t.Parallel()
 	row(t, "a10", func(h *house) {
 		client := h.client("Scripted client")
 		access := h.redeem(client, h.grant(h.stranger(), client)).field("access_token")
@@ -74,6 +75,7 @@ func TestA10ATokenEndsWithItsTime(t *testing.T) {
 // TestA11AlgorithmsAndKeyNames is the list of a JWT attack tool: none of it is accepted,
 // nothing of it is a failure of the server, and all of it is refused at once.
 func TestA11AlgorithmsAndKeyNames(t *testing.T) {
+	t.Parallel()
 	row(t, "a11", func(h *house) {
 		client := h.client("Scripted client")
 		access := h.redeem(client, h.grant(h.stranger(), client)).field("access_token")
@@ -194,6 +196,7 @@ func jwtForgeries(t *testing.T, good, jwks string) map[string]string {
 // or added. They are the generations of one family: were any of it taken for one of
 // them, the family would be dead at the end.
 func TestA12OpaqueTokensAreWholeOrNothing(t *testing.T) {
+	t.Parallel()
 	row(t, "a12", func(h *house) {
 		client := h.client("Scripted client")
 		got := h.redeem(client, h.grant(h.stranger(), client))

@@ -22,6 +22,7 @@ import (
 // each provider has a callback and an issuer, compared by the byte, and what does not fit
 // is sent to no token endpoint.
 func TestA13OneProvidersAnswerIsNotAnothers(t *testing.T) {
+	t.Parallel()
 	row(t, "a13", func(h *house) {
 		honest, evil := oidc.New(h.t), oidc.New(h.t)
 		atHonest, atEvil := h.provider(honest), h.provider(evil)
@@ -76,6 +77,7 @@ func TestA13OneProvidersAnswerIsNotAnothers(t *testing.T) {
 // workspace's address, a replay and one that came late are refused, and none of them
 // makes the gateway redeem the provider's code.
 func TestA14AnAnswerBelongsToOneBrowserOnce(t *testing.T) {
+	t.Parallel()
 	row(t, "a14", func(h *house) {
 		fake := oidc.New(h.t)
 		provider := h.provider(fake)

@@ -25,6 +25,7 @@ func requireLocal(t *testing.T, got said, code, what string) {
 // TestA1RedirectURIsAreComparedByTheByte: before sign-in and before consent, for the
 // answer and for errors alike, and once more where the code is redeemed.
 func TestA1RedirectURIsAreComparedByTheByte(t *testing.T) {
+	t.Parallel()
 	row(t, "a1", func(h *house) {
 		const registered = "https://app.example/oauth/cb?b=2&a=1"
 		client := h.client("Scripted client")
@@ -55,6 +56,7 @@ func TestA1RedirectURIsAreComparedByTheByte(t *testing.T) {
 
 // TestA2OnlyThePortOfALoopbackURIVaries (RFC 8252, section 7.3).
 func TestA2OnlyThePortOfALoopbackURIVaries(t *testing.T) {
+	t.Parallel()
 	row(t, "a2", func(h *house) {
 		client := h.client("Scripted client")
 		client.RedirectURI = "http://127.0.0.1:8899/callback"
@@ -78,6 +80,7 @@ func TestA2OnlyThePortOfALoopbackURIVaries(t *testing.T) {
 
 // TestA3SchemesThatRunCode are never registered, and none of them is ever a link.
 func TestA3SchemesThatRunCode(t *testing.T) {
+	t.Parallel()
 	row(t, "a3", func(h *house) {
 		bad := []string{
 			"javascript:alert(1)", "JavaScript:alert(1)", "java\tscript:alert(1)", " javascript:alert(1)", "javascript://app.example/%0aalert(1)", "data:text/html,<script>alert(1)</script>", "vbscript:msgbox(1)", "file:///etc/passwd", "blob:https://app.example/x",
@@ -118,6 +121,7 @@ func TestA3SchemesThatRunCode(t *testing.T) {
 // TestA4PKCEIsS256ForEverybody: what is missing is an error where the flow begins, and a
 // verifier that does not fit burns the code.
 func TestA4PKCEIsS256ForEverybody(t *testing.T) {
+	t.Parallel()
 	row(t, "a4", func(h *house) {
 		public := h.client("Public")
 		made := h.register(map[string]any{"redirect_uris": []string{public.RedirectURI}, "token_endpoint_auth_method": "client_secret_post"})

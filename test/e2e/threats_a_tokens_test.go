@@ -18,6 +18,7 @@ import (
 // TestA5ACodeIsRedeemedOnce: of 200 redemptions at once one succeeds, and what it gave
 // ends with the first of the others. TestA5A7OverTwoProcesses is the same over two.
 func TestA5ACodeIsRedeemedOnce(t *testing.T) {
+	t.Parallel()
 	row(t, "a5", func(h *house) {
 		client := h.client("Scripted client")
 		code := h.grant(h.stranger(), client)
@@ -45,6 +46,7 @@ func TestA5ACodeIsRedeemedOnce(t *testing.T) {
 // TestA6WhatAClientGotIsItsOwn: codes, refresh tokens and device codes are nobody
 // else's, another's try uses nothing up, and it is on record.
 func TestA6WhatAClientGotIsItsOwn(t *testing.T) {
+	t.Parallel()
 	row(t, "a6", func(h *house) {
 		require.NoError(h.t, h.owner.Authorization(h.t.Context(), h.slug, url.Values{"device": {"on"}}))
 		const grant = "urn:ietf:params:oauth:grant-type:device_code"
@@ -88,6 +90,7 @@ func TestA6WhatAClientGotIsItsOwn(t *testing.T) {
 // TestA7RefreshTokensRotate: a lost answer is given again within ten seconds, and an
 // older generation ends the family.
 func TestA7RefreshTokensRotate(t *testing.T) {
+	t.Parallel()
 	row(t, "a7", func(h *house) {
 		client, p := h.client("Scripted client"), h.stranger()
 		begin := func() string {
@@ -128,6 +131,7 @@ func TestA7RefreshTokensRotate(t *testing.T) {
 // TestA8OneTokenIsNoOther: only an access token of this workspace's own opens the edge,
 // and none of what else is handed out can be exchanged for it.
 func TestA8OneTokenIsNoOther(t *testing.T) {
+	t.Parallel()
 	row(t, "a8", func(h *house) {
 		client, p := h.client("Scripted client"), h.stranger()
 		code := h.grant(p, client)
@@ -169,6 +173,7 @@ func TestA8OneTokenIsNoOther(t *testing.T) {
 // TestA9ATokenIsForOneRuntime: the audience is the MCP URL, exactly one, and a wrong
 // resource uses no code up.
 func TestA9ATokenIsForOneRuntime(t *testing.T) {
+	t.Parallel()
 	row(t, "a9", func(h *house) {
 		client, p := h.client("Scripted client"), h.stranger()
 		second, err := h.owner.AddRuntime(h.t.Context(), h.slug, httpflow.RuntimeForm{Name: "Wiki", Slug: "wiki", URL: h.up.URL()})

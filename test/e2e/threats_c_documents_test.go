@@ -99,6 +99,7 @@ func (h *house) documented(id string) *httpflow.Client {
 // TestC7NoRedirectIsFollowed: neither for a client's document nor for keys, a runtime or
 // a provider, whatever the status and wherever it leads.
 func TestC7NoRedirectIsFollowed(t *testing.T) {
+	t.Parallel()
 	row(t, "c7", func(h *house) {
 		web, inside := newDocuments(h.t), newDocuments(h.t)
 		inside.serve("/second", answer(http.StatusOK, "{}"))
@@ -151,6 +152,7 @@ var changing = regexp.MustCompile(`req_[0-9a-z]+|localhost:[0-9]+|127\.0\.0\.1:[
 // TestC9ARefusalTellsNothingOfWhatIsThere: closed, silent, cut off, wrong and not there
 // give the same page after the same time, and no address is in it.
 func TestC9ARefusalTellsNothingOfWhatIsThere(t *testing.T) {
+	t.Parallel()
 	row(t, "c9", func(h *house) {
 		const samples = 9
 		done := make(chan struct{})
@@ -217,6 +219,7 @@ func TestC9ARefusalTellsNothingOfWhatIsThere(t *testing.T) {
 // TestC11ADocumentIsTheClient: only a plain and valid document under its own URL is one,
 // errors are not kept as answers, and one that became another ends what was given.
 func TestC11ADocumentIsTheClient(t *testing.T) {
+	t.Parallel()
 	row(t, "c11", func(h *house) {
 		web := newDocuments(h.t)
 		id := func(path string) string { return web.URL + path }
@@ -297,6 +300,7 @@ func TestC11ADocumentIsTheClient(t *testing.T) {
 // TestC12KeysAreFetchedWithinBounds: what a stranger writes into a kid makes no requests,
 // and a key set is read only so far.
 func TestC12KeysAreFetchedWithinBounds(t *testing.T) {
+	t.Parallel()
 	row(t, "c12", func(h *house) {
 		web := newDocuments(h.t)
 		s := newSigner(h.t, h.origin)

@@ -16,6 +16,7 @@ import (
 // TestC1RegistrationIsBounded: of 10,000 registrations from one address a bounded number
 // becomes rows, and no other workspace notices.
 func TestC1RegistrationIsBounded(t *testing.T) {
+	t.Parallel()
 	row(t, "c1", func(h *house) {
 		other := settle(h.t, h.gateway, "c1b")
 		other.runs(upstream.Config{})
@@ -51,6 +52,7 @@ func TestC1RegistrationIsBounded(t *testing.T) {
 
 // TestC1RegistrationIsTheWorkspacesToAllow: off, it is gone and no metadata names it.
 func TestC1RegistrationIsTheWorkspacesToAllow(t *testing.T) {
+	t.Parallel()
 	row(t, "c1m", func(h *house) {
 		local, web := map[string]any{"redirect_uris": []string{"http://127.0.0.1/callback"}}, map[string]any{"redirect_uris": []string{"https://app.example/callback"}}
 		for mode, want := range map[string][2]int{"loopback": {http.StatusCreated, http.StatusBadRequest}, "off": {http.StatusNotFound, http.StatusNotFound}, "on": {http.StatusCreated, http.StatusCreated}} {
@@ -67,6 +69,7 @@ func TestC1RegistrationIsTheWorkspacesToAllow(t *testing.T) {
 // TestC2ARegistrationIsItsClientsOwn (RFC 7592): whoever else asks is told the same, and
 // changes nothing.
 func TestC2ARegistrationIsItsClientsOwn(t *testing.T) {
+	t.Parallel()
 	row(t, "c2", func(h *house) {
 		other := settle(h.t, h.gateway, "c2b")
 		other.runs(upstream.Config{})
@@ -105,6 +108,7 @@ func TestC2ARegistrationIsItsClientsOwn(t *testing.T) {
 // TestC3ServerChosenFieldsAreTheServers: what a client says of itself beyond the list is
 // ignored, at registration and at an update alike.
 func TestC3ServerChosenFieldsAreTheServers(t *testing.T) {
+	t.Parallel()
 	row(t, "c3", func(h *house) {
 		extra := func(into map[string]any) map[string]any {
 			for name, value := range map[string]any{

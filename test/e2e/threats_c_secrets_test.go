@@ -23,6 +23,7 @@ import (
 // gateway holds for others today. A provider's token endpoint may be on another host than
 // its issuer, because widely used providers have it so.
 func TestC10SecretsStayWithTheirHost(t *testing.T) {
+	t.Parallel()
 	row(t, "c10", func(h *house) {
 		moved := upstream.Start(upstream.Config{})
 		h.t.Cleanup(moved.Close)

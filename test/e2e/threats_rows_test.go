@@ -94,7 +94,6 @@ func endLasting() {
 // row runs the test of a threat at a workspace of its own, on each database.
 func row(t *testing.T, name string, test func(h *house)) {
 	t.Helper()
-	t.Parallel()
 	for _, db := range databases {
 		t.Run(string(db), func(t *testing.T) {
 			t.Parallel()

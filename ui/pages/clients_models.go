@@ -110,6 +110,8 @@ var clientKinds = []kit.Option{
 }
 
 var clientAuthMethods = []kit.Option{
-	{Value: "none", Text: "None: public client with PKCE"}, {Value: "client_secret_basic", Text: "Secret, in the Authorization header"},
-	{Value: "client_secret_post", Text: "Secret, in the request's body"}, {Value: "private_key_jwt", Text: "Signature by its own key (private_key_jwt)"},
+	{Value: "none", Text: "None: public client with PKCE"},
+	{Value: "client_secret_basic", Text: "Secret, in the Authorization header"},
+	{Value: "client_secret_post", Text: "Secret, in the request's body"},
+	{Value: "private_key_jwt", Text: "Signature by its own key (private_key_jwt)"},
 }

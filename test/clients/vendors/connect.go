@@ -75,8 +75,13 @@ func (c *Connection) Run(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"first request", c.first}, {"discovery", c.discover}, {"registration", c.register}, {"authorization", c.authorize},
-		{"use", c.use}, {"refresh", c.renew}, {"use after the refresh", c.use},
+		{"first request", c.first},
+		{"discovery", c.discover},
+		{"registration", c.register},
+		{"authorization", c.authorize},
+		{"use", c.use},
+		{"refresh", c.renew},
+		{"use after the refresh", c.use},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %s: %w", c.Profile.Name, step.name, err)
