@@ -138,6 +138,7 @@ func (k *Console) clientAgain(c echo.Context, v Visit, in forms.Client, view pag
 	view.Errors, view.Summary = errs.FieldsOf(err), errs.Public(err)
 	if text := view.Errors["jwks"]; text != "" { // the form asks for their address only
 		view.Errors["jwks_uri"] = text
+		delete(view.Errors, "jwks")
 	}
 	return k.clientForm(c, v, status, view)
 }
