@@ -223,10 +223,27 @@ func keep(tx *tenancy.Tx, id string, who Origin, events ...Event) (string, error
 		row.BrowserNetwork = who.Network
 	}
 	if events[0].FamilyID != "" && row.FirstCallAt != nil {
-		return row.ID, nil // it is connected; what its tokens do from now on stands in the log
+		// It is connected: what its tokens do from now on stands in the log. What came before may arrive later, from
+		// another node.
+		late, err := missed(tx, row, events[0])
+		if err != nil || !late {
+			return row.ID, err
+		}
 	}
 	tx.Notify(tenancy.TracesTopic(tx.Tenant()))
 	return row.ID, add(tx, row, events)
+}
+
+// missed tells a step before the first call that the trace does not have.
+func missed(tx *tenancy.Tx, row *traceRow, e Event) (bool, error) {
+	if e.At.After(*row.FirstCallAt) {
+		return false, nil
+	}
+	var n int64
+	if err := tx.DB().Model(&stepRow{}).Where("trace_id = ? AND step = ?", row.ID, e.Step).Count(&n).Error; err != nil {
+		return false, fmt.Errorf("look for a step: %w", err)
+	}
+	return n == 0, nil
 }
 
 // now stores events that an answer waits for, and gives their trace: "" where they
