@@ -20,6 +20,8 @@ const (
 	networkAtOnce    = 60
 	perTenant        = 20
 	tenantAtOnce     = 300
+	perFamilies      = 50 // steps a second of a tenant's signed-in clients
+	familiesAtOnce   = 500
 	maxLimiters      = 20_000
 	maxTraces        = 5000 // of a tenant
 	maxDiscoveries   = 1000 // of them that never got beyond discovery, which costs an outsider nothing
@@ -46,6 +48,13 @@ func (g *gate) admit(tenant, network string, now time.Time) bool {
 	defer g.mu.Unlock()
 	// The network first: one that sends too much takes nothing from the others.
 	return g.of(tenant+"\n"+network, perNetwork, networkAtOnce, now).AllowN(now, 1) && g.of(tenant, perTenant, tenantAtOnce, now).AllowN(now, 1)
+}
+
+// family admits a step of somebody who holds a token.
+func (g *gate) family(tenant string, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.of(tenant+"\nfamilies", perFamilies, familiesAtOnce, now).AllowN(now, 1)
 }
 
 func (g *gate) of(key string, each rate.Limit, atOnce int, now time.Time) *rate.Limiter {

@@ -35,6 +35,7 @@ type Recorder struct {
 	db      *tenancy.DB
 	log     *slog.Logger
 	gate    *gate
+	settled *settled
 	dropped atomic.Uint64
 	told    atomic.Int64 // when drops were last logged, in Unix seconds
 
@@ -64,7 +65,7 @@ func New(cfg Config) (*Recorder, error) {
 	case cfg.Log == nil:
 		return nil, errors.New("trace: no log")
 	}
-	return &Recorder{db: cfg.DB, log: cfg.Log, gate: newGate(), wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}, nil
+	return &Recorder{db: cfg.DB, log: cfg.Log, gate: newGate(), settled: newSettled(), wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}, nil
 }
 
 // Record takes a step at a tenant's origin. It never waits; what there is no room for
@@ -73,7 +74,10 @@ func (r *Recorder) Record(issuer string, who Origin, e Event) {
 	if r == nil {
 		return
 	}
-	if e.FamilyID == "" && !r.gate.admit(issuer, who.Network, e.At) {
+	if e.FamilyID != "" && r.settled.has(e.FamilyID) {
+		return
+	}
+	if e.FamilyID == "" && !r.gate.admit(issuer, who.Network, e.At) || e.FamilyID != "" && !r.gate.family(issuer, e.At) {
 		r.drop()
 		return
 	}
@@ -191,8 +195,12 @@ func (r *Recorder) store(ctx context.Context, issuer string, batch []queued) err
 				return err
 			}
 			for _, q := range part {
-				if _, err := keep(tx, "", q.who, q.event); err != nil {
+				_, connected, err := keep(tx, "", q.who, q.event)
+				if err != nil {
 					return err
+				}
+				if connected {
+					r.settled.add(q.event.FamilyID)
 				}
 			}
 			return nil
@@ -213,11 +221,11 @@ func take(tx *tenancy.Tx) error {
 }
 
 // keep stores events of one trace, under the lock, and gives its id: "" where it is
-// not to be kept. Without events it only finds or makes the trace.
-func keep(tx *tenancy.Tx, id string, who Origin, events ...Event) (string, error) {
+// not to be kept. connected says that the family of the events needs no more of them.
+func keep(tx *tenancy.Tx, id string, who Origin, events ...Event) (_ string, connected bool, _ error) {
 	row, err := find(tx, id, who, events[0])
 	if err != nil || row == nil {
-		return "", err
+		return "", false, err
 	}
 	if events[0].browser && row.BrowserNetwork == "" {
 		row.BrowserNetwork = who.Network
@@ -227,11 +235,11 @@ func keep(tx *tenancy.Tx, id string, who Origin, events ...Event) (string, error
 		// another node.
 		late, err := missed(tx, row, events[0])
 		if err != nil || !late {
-			return row.ID, err
+			return row.ID, true, err
 		}
 	}
 	tx.Notify(tenancy.TracesTopic(tx.Tenant()))
-	return row.ID, add(tx, row, events)
+	return row.ID, false, add(tx, row, events)
 }
 
 // missed tells a step before the first call that the trace does not have.
@@ -256,7 +264,7 @@ func (r *Recorder) now(ctx context.Context, v Visit, id string, who Origin, even
 		if err := take(tx); err != nil {
 			return err
 		}
-		id, err = keep(tx, id, who, events...)
+		id, _, err = keep(tx, id, who, events...)
 		return err
 	})
 	if err != nil {
