@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
@@ -33,9 +32,6 @@ func (s *Server) failure(ctx context.Context, err error) error {
 }
 
 const maxState = 4096 // bytes
-
-// storable tells what both databases take as text.
-func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // s256Length is the length of a base64url SHA-256 (RFC 7636, section 4.2).
 const s256Length = 43
@@ -99,7 +95,7 @@ func checkAuthorize(r oplib.AuthorizeRequest) error {
 		return &oplib.Error{Code: "invalid_request", Description: "code_challenge is not the base64url form of a SHA-256."}
 	case slices.Contains(r.Prompt, "none"):
 		return &oplib.Error{Code: "login_required", Description: "A person has to sign in and agree here: prompt=none is not possible."}
-	case len(r.State) > maxState || !storable(r.State):
+	case len(r.State) > maxState || !clients.Storable(r.State):
 		return &oplib.Error{Code: "invalid_request", Description: "state is too long, or not text."}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/trace"
 	"github.com/emcy/gateway/internal/errs"
@@ -145,7 +146,7 @@ func (s *Server) typedDevice(w http.ResponseWriter, r *http.Request, csrf, typed
 }
 
 func (s *Server) askCode(w http.ResponseWriter, r *http.Request, status int, csrf, typed, problem string) {
-	if len(typed) > 32 || !storable(typed) {
+	if len(typed) > 32 || !clients.Storable(typed) {
 		typed = ""
 	}
 	page := s.page(r, flow.Attempt{})

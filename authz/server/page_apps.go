@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/internal/names"
 	"github.com/emcy/gateway/ui/enduser"
@@ -62,7 +63,7 @@ func (s *Server) revokeApp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	client, runtime := values.Get("client"), values.Get("runtime")
-	if client == "" || runtime == "" || !storable(client+runtime) {
+	if client == "" || runtime == "" || !clients.Storable(client+runtime) {
 		s.redirect(w, appsPath)
 		return
 	}

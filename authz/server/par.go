@@ -167,7 +167,7 @@ func (s *Server) storePushed(ctx context.Context, asked oplib.AuthorizeRequest, 
 // that there is nothing to give.
 func (s *Server) takePushed(ctx context.Context, clientID, requestURI string) (asked oplib.AuthorizeRequest, err error) {
 	secret, ours := strings.CutPrefix(requestURI, requestURN)
-	if !ours || !ids.ValidSecret(parPrefix, secret) || !storable(clientID) {
+	if !ours || !ids.ValidSecret(parPrefix, secret) || !clients.Storable(clientID) {
 		return asked, errRequestURI
 	}
 	hash := ids.Hash(secret)

@@ -93,7 +93,7 @@ func checkClaims(claims jwt.Claims, clientID string, cr Credentials, now time.Ti
 		return errAssertion("exp is more than ten minutes ahead")
 	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(assertionSkew)), claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(assertionSkew)):
 		return errAssertion("it is not valid yet")
-	case claims.ID == "" || len(claims.ID) > maxJTI || !storable(claims.ID):
+	case claims.ID == "" || len(claims.ID) > maxJTI || !Storable(claims.ID):
 		return errAssertion("it has no usable jti")
 	}
 	return nil

@@ -131,11 +131,11 @@ func MarkUsed(tx *tenancy.Tx, id string) error {
 	return nil
 }
 
-// storable tells what both databases take as text.
-func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+// Storable tells what both databases take as text.
+func Storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 func loadRow(tx *tenancy.Tx, id string) (r row, ok bool, err error) {
-	if id == "" || len(id) > maxClientID || !storable(id) {
+	if id == "" || len(id) > maxClientID || !Storable(id) {
 		return row{}, false, nil
 	}
 	err = tx.DB().Where("id = ?", id).First(&r).Error

@@ -288,7 +288,7 @@ func (c *Clients) List(tx *tenancy.Tx, f Filter) ([]Client, error) {
 	if f.Status != "" {
 		q = q.Where("status = ?", f.Status)
 	}
-	if f.Text != "" && storable(f.Text) {
+	if f.Text != "" && Storable(f.Text) {
 		like := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(cut(f.Text, 200))) + "%"
 		q = q.Where(`lower(name) LIKE ? ESCAPE '\' OR lower(id) LIKE ? ESCAPE '\'`, like, like)
 	}

@@ -52,7 +52,7 @@ func FuzzDocument(f *testing.F) {
 			require.True(t, strings.HasPrefix(out.ClientURI, "https://"))
 		}
 		for _, text := range []string{out.ClientName, out.SoftwareID, out.SoftwareVersion, out.JWKSURI} {
-			require.True(t, storable(text))
+			require.True(t, Storable(text))
 		}
 	})
 }

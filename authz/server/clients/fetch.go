@@ -70,7 +70,7 @@ func (c *Clients) fetch(ctx context.Context, id, etag string) (fetched, error) {
 
 // entityTag keeps a validator that can be sent back as it is (RFC 9110, section 8.8.3).
 func entityTag(raw string) string {
-	if len(raw) > 256 || !storable(raw) || !strings.HasSuffix(raw, `"`) {
+	if len(raw) > 256 || !Storable(raw) || !strings.HasSuffix(raw, `"`) {
 		return ""
 	}
 	return raw

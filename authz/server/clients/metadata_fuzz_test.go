@@ -44,7 +44,7 @@ func FuzzRegistration(f *testing.F) {
 		require.Equal(t, []string{"code"}, out.ResponseTypes)
 		require.LessOrEqual(t, len([]rune(out.ClientName)), maxClientName)
 		for _, text := range []string{out.ClientName, out.SoftwareID, out.SoftwareVersion} {
-			require.True(t, storable(text))
+			require.True(t, Storable(text))
 			require.False(t, strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs) }), "%q", text)
 		}
 		if out.ClientURI != "" {

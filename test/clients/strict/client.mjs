@@ -201,6 +201,7 @@ const flows = {
             },
         );
         await person(begun.verification_uri_complete);
+        // No condition to wait for: the server says how long a device has to keep still (RFC 8628, section 3.2).
         await new Promise((resolve) => setTimeout(resolve, (begun.interval ?? 5) * 1000));
         const tokens = await poll();
         done('redeemed', { token_type: tokens.token_type });
