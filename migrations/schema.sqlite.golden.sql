@@ -8,6 +8,15 @@ CREATE TABLE accounts (
   password_hash text not null,
   created_at    datetime not null
 );
+CREATE TABLE alert_settings (
+  tenant_id  text not null references tenants (id),
+  recipients text not null default '[]',
+  events     text not null default '[]',
+  tell_users boolean not null default true,
+  version    integer not null default 1,
+  updated_at datetime not null,
+  primary key (tenant_id)
+);
 CREATE TABLE attempts (
   tenant_id      text not null references tenants (id),
   id             text not null,
@@ -98,6 +107,43 @@ CREATE TABLE codes (
   primary key (tenant_id, hash),
   foreign key (tenant_id, family_id) references token_families (tenant_id, id) on delete cascade
 );
+CREATE TABLE connect_links (
+  tenant_id    text not null references tenants (id),
+  hash         text not null,
+  profile_id   text not null,
+  upstream_id  text not null,
+  subject      text not null,
+  client_id    text not null,
+  scopes       text not null,
+  browser_hash text not null default '',
+  created_at   datetime not null,
+  expires_at   datetime not null,
+  opened_at    datetime,
+  used_at      datetime,
+  primary key (tenant_id, hash),
+  foreign key (tenant_id, profile_id) references profiles (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
+);
+CREATE TABLE connects (
+  tenant_id         text not null references tenants (id),
+  state_hash        text not null,
+  profile_id        text not null,
+  purpose           text not null check (purpose in ('connect', 'sign_in', 'trial')),
+  subject           text not null default '',
+  upstream_id       text not null default '',
+  attempt_id        text not null default '',
+  link_hash         text not null default '',
+  browser_hash      text not null,
+  issuer            text not null,
+  scopes            text not null,
+  client_generation integer not null,
+  secrets           blob not null,
+  created_at        datetime not null,
+  expires_at        datetime not null,
+  used_at           datetime,
+  primary key (tenant_id, state_hash),
+  foreign key (tenant_id, profile_id) references profiles (tenant_id, id) on delete cascade
+);
 CREATE TABLE consents (
   tenant_id    text not null references tenants (id),
   id           text not null,
@@ -120,6 +166,23 @@ CREATE TABLE console_sessions (
   created_at datetime not null,
   seen_at    datetime not null,
   expires_at datetime not null
+);
+CREATE TABLE deliveries (
+  tenant_id       text not null references tenants (id),
+  id              text not null,
+  notification_id text not null,
+  channel         text not null check (channel in ('mail', 'webhook')),
+  webhook_id      text not null default '',
+  recipient       text not null default '',
+  state           text not null check (state in ('pending', 'sent', 'failed')),
+  attempts        integer not null default 0,
+  status          integer not null default 0,
+  error           text not null default '',
+  next_at         datetime not null,
+  created_at      datetime not null,
+  sent_at         datetime,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, notification_id) references notifications (tenant_id, id) on delete cascade
 );
 CREATE TABLE device_codes (
   tenant_id   text not null references tenants (id),
@@ -167,6 +230,59 @@ CREATE TABLE end_users (
   unique (tenant_id, provider_id, external_id),
   foreign key (tenant_id, provider_id) references identity_providers (tenant_id, id) on delete cascade
 );
+CREATE TABLE grant_revocations (
+  tenant_id         text not null references tenants (id),
+  id                text not null,
+  batch_id          text not null default '',
+  grant_id          text not null,
+  profile_id        text not null,
+  subject           text not null,
+  client_generation integer not null,
+  tokens            blob,
+  state             text not null check (state in ('pending', 'done', 'failed', 'unsupported')),
+  attempts          integer not null default 0,
+  error             text not null default '',
+  next_at           datetime not null,
+  created_at        datetime not null,
+  done_at           datetime,
+  primary key (tenant_id, id)
+);
+CREATE TABLE grants (
+  tenant_id          text not null references tenants (id),
+  id                 text not null,
+  profile_id         text not null,
+  subject            text not null,
+  state              text not null check (state in ('connected', 'refresh_failing', 'needs_reconnect', 'revoked')),
+  reason             text not null default '',
+  reason_text        text not null default '',
+  account_id         text not null default '',
+  account_name       text not null default '',
+  scopes             text not null default '',
+  access_token       blob,
+  refresh_token      blob,
+  token_type         text not null default 'Bearer',
+  expires_at         datetime,
+  refresh_expires_at datetime,
+  refresh_due_at     datetime,
+  warned_at          datetime,
+  client_generation  integer not null default 1,
+  generation         bigint not null default 1,
+  version            bigint not null default 1,
+  failures           integer not null default 0,
+  rotates            text not null default '' check (rotates in ('', 'yes', 'no')),
+  lease_id           text not null default '',
+  lease_until        datetime,
+  flight_started_at  datetime,
+  suspect_at         datetime,
+  connected_at       datetime not null,
+  refreshed_at       datetime,
+  used_at            datetime,
+  created_at         datetime not null,
+  updated_at         datetime not null,
+  primary key (tenant_id, id),
+  unique (tenant_id, profile_id, subject),
+  foreign key (tenant_id, profile_id) references profiles (tenant_id, id)
+);
 CREATE TABLE identity_providers (
   tenant_id       text not null references tenants (id),
   id              text not null,
@@ -192,6 +308,89 @@ CREATE TABLE members (
   role       text not null check (role in ('owner', 'admin', 'developer', 'viewer')),
   created_at datetime not null,
   primary key (tenant_id, account_id)
+);
+CREATE TABLE notifications (
+  tenant_id  text not null references tenants (id),
+  id         text not null,
+  event      text not null,
+  subject    text not null default '',
+  group_key  text not null default '',
+  payload    text not null,
+  created_at datetime not null,
+  mailed_at  datetime,
+  primary key (tenant_id, id)
+);
+CREATE TABLE profile_clients (
+  tenant_id          text not null references tenants (id),
+  profile_id         text not null,
+  generation         integer not null,
+  kind               text not null check (kind in ('preregistered', 'cimd', 'dcr')),
+  client_id          text not null,
+  auth_method        text not null check (auth_method in ('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt')),
+  client_secret      blob,
+  private_key        blob,
+  registration_token blob,
+  registration_uri   text not null default '',
+  secret_expires_at  datetime,
+  created_at         datetime not null,
+  retired_at         datetime,
+  primary key (tenant_id, profile_id, generation),
+  foreign key (tenant_id, profile_id) references profiles (tenant_id, id) on delete cascade
+);
+CREATE TABLE profile_upstreams (
+  tenant_id   text not null references tenants (id),
+  upstream_id text not null,
+  profile_id  text not null,
+  scopes      text not null default '',
+  tool_scopes text not null default '{}',
+  needed_for  text not null default 'calls' check (needed_for in ('nothing', 'calls', 'everything')),
+  audience    text not null default '',
+  created_at  datetime not null,
+  primary key (tenant_id, upstream_id),
+  foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, profile_id) references profiles (tenant_id, id)
+);
+CREATE TABLE profile_users (
+  tenant_id    text not null references tenants (id),
+  id           text not null,
+  profile_id   text not null,
+  external_id  text not null,
+  email        text not null,
+  name         text not null,
+  created_at   datetime not null,
+  signed_in_at datetime not null,
+  blocked_at   datetime,
+  primary key (tenant_id, id),
+  unique (tenant_id, profile_id, external_id),
+  foreign key (tenant_id, profile_id) references profiles (tenant_id, id) on delete cascade
+);
+CREATE TABLE profiles (
+  tenant_id     text not null references tenants (id),
+  id            text not null,
+  name          text not null,
+  kind          text not null check (kind in ('oauth', 'api_key', 'exchange')),
+  preset        text not null,
+  issuer        text not null,
+  settings      text not null,
+  metadata      text not null default '',
+  discovered_at datetime,
+  discovery_error text not null default '',
+  sign_in       boolean not null default false,
+  generation    integer not null default 1,
+  version       integer not null default 1,
+  created_at    datetime not null,
+  updated_at    datetime not null,
+  primary key (tenant_id, id)
+);
+CREATE TABLE provider_pauses (
+  tenant_id    text not null references tenants (id),
+  provider     text not null,
+  paused_until datetime,
+  failures     integer not null default 0,
+  reason       text not null default '',
+  trial_until  datetime,
+  updated_at   datetime not null,
+  primary key (tenant_id, provider)
 );
 CREATE TABLE provider_sign_ins (
   tenant_id    text not null references tenants (id),
@@ -228,6 +427,19 @@ CREATE TABLE refresh_tokens (
   primary key (tenant_id, hash),
   unique (tenant_id, family_id, generation),
   foreign key (tenant_id, family_id) references token_families (tenant_id, id) on delete cascade
+);
+CREATE TABLE revocation_batches (
+  tenant_id   text not null references tenants (id),
+  id          text not null,
+  target_kind text not null check (target_kind in ('tenant', 'profile', 'all')),
+  target_id   text not null default '',
+  reason      text not null default '',
+  started_by  text not null,
+  total       integer not null default 0,
+  created_at  datetime not null,
+  listed_at   datetime,
+  finished_at datetime,
+  primary key (tenant_id, id)
 );
 CREATE TABLE scope_tools (
   tenant_id   text not null references tenants (id),
@@ -425,7 +637,7 @@ CREATE TABLE upstreams (
   probed_at            datetime,
   version              integer not null default 1,
   created_at           datetime not null,
-  updated_at           datetime not null,
+  updated_at           datetime not null, contract text not null default '{}',
   primary key (tenant_id, id),
   unique (tenant_id, slug)
 );
@@ -455,14 +667,45 @@ CREATE TABLE usage_events (
   response_bytes   integer not null,
   primary key (tenant_id, id)
 );
+CREATE TABLE webhooks (
+  tenant_id       text not null references tenants (id),
+  id              text not null,
+  name            text not null,
+  url             text not null,
+  secret          blob not null,
+  previous_secret blob,
+  previous_until  datetime,
+  events          text not null default '[]',
+  enabled         boolean not null default true,
+  disabled_reason text not null default '',
+  failures        integer not null default 0,
+  version         integer not null default 1,
+  created_at      datetime not null,
+  updated_at      datetime not null,
+  primary key (tenant_id, id)
+);
 CREATE INDEX attempts_expires on attempts (expires_at);
 CREATE INDEX browser_bindings_expires on browser_bindings (expires_at);
 CREATE INDEX codes_expires on codes (expires_at);
+CREATE INDEX connect_links_expires on connect_links (expires_at);
+CREATE INDEX connect_links_subject on connect_links (tenant_id, subject, profile_id);
+CREATE INDEX connects_expires on connects (expires_at);
 CREATE INDEX consents_subject on consents (tenant_id, subject, client_id, upstream_id);
 CREATE INDEX console_sessions_account on console_sessions (account_id);
+CREATE INDEX deliveries_due on deliveries (state, next_at);
+CREATE INDEX deliveries_webhook on deliveries (tenant_id, webhook_id, created_at);
 CREATE INDEX device_codes_expires on device_codes (expires_at);
 CREATE INDEX end_user_sessions_subject on end_user_sessions (tenant_id, subject);
+CREATE INDEX grant_revocations_batch on grant_revocations (tenant_id, batch_id);
+CREATE INDEX grant_revocations_due on grant_revocations (state, next_at);
+CREATE INDEX grants_changed on grants (tenant_id, updated_at);
+CREATE INDEX grants_due on grants (refresh_due_at);
+CREATE INDEX grants_state on grants (tenant_id, state, updated_at);
+CREATE INDEX grants_subject on grants (tenant_id, subject);
 CREATE INDEX members_account on members (account_id);
+CREATE INDEX notifications_created on notifications (created_at);
+CREATE INDEX notifications_unmailed on notifications (tenant_id, mailed_at, created_at);
+CREATE INDEX profile_upstreams_profile on profile_upstreams (tenant_id, profile_id);
 CREATE INDEX provider_sign_ins_expires on provider_sign_ins (expires_at);
 CREATE INDEX pushed_requests_expires on pushed_requests (expires_at);
 CREATE INDEX spent_tokens_expires on spent_tokens (expires_at);
