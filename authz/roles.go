@@ -23,11 +23,15 @@ const (
 	ReadLogs       Permission = "logs.read"
 	// WriteSettings is how people and clients may come in at all.
 	WriteSettings Permission = "settings.write"
+	// WriteProfiles is which downstreams there are, and with what client the gateway comes to them.
+	WriteProfiles Permission = "profiles.write"
+	// WriteGrants is to end people's grants, and to ask people to connect again.
+	WriteGrants Permission = "grants.write"
 )
 
 var granted = map[Role][]Permission{
-	Owner:     {ReadWorkspace, WriteUpstreams, ReadLogs, WriteSettings},
-	Admin:     {ReadWorkspace, WriteUpstreams, ReadLogs, WriteSettings},
+	Owner:     {ReadWorkspace, WriteUpstreams, ReadLogs, WriteSettings, WriteProfiles, WriteGrants},
+	Admin:     {ReadWorkspace, WriteUpstreams, ReadLogs, WriteSettings, WriteProfiles, WriteGrants},
 	Developer: {ReadWorkspace, WriteUpstreams, ReadLogs},
 	Viewer:    {ReadWorkspace, ReadLogs},
 }

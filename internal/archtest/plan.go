@@ -48,7 +48,7 @@ var floorPlan = []entry{
 	{packages: []pattern{"authz/server/..."}, mayOurs: join([]pattern{"tenancy", "tenancy/audit", "authz", "authz/server/...", "ui/..."}, leaves)},
 	{packages: []pattern{"edge"}, mayOurs: join([]pattern{"authz"}, leaves)},
 	{packages: []pattern{"edge/feed"}, mayOurs: join([]pattern{
-		"tenancy", "tenancy/workspaces", "authz", "authz/server", "authz/server/keys", "authz/server/scopes", "authz/server/settings", "upstreams", "policies", "usage", "grants", "billing",
+		"tenancy", "tenancy/workspaces", "authz", "authz/server", "authz/server/keys", "authz/server/scopes", "authz/server/settings", "upstreams", "policies", "usage", "grants", "grants/profiles", "billing",
 	}, leaves)},
 	{packages: []pattern{"web/..."}, mayOurs: join([]pattern{"web/...", "ui/..."}, domain, leaves)},
 	{packages: []pattern{"api/..."}, mayOurs: join([]pattern{"api/..."}, domain, leaves)},
@@ -104,7 +104,7 @@ var onlyImporters = []struct {
 	{"modernc.org/sqlite/...", []pattern{"tenancy"}, "open databases through tenancy"},
 	{
 		"gorm.io/gorm/...",
-		[]pattern{"tenancy/...", "upstreams", "policies", "usage", "billing", "grants", "notify", "authz/server/..."},
+		[]pattern{"tenancy/...", "upstreams", "policies", "usage", "billing", "grants/...", "notify", "authz/server/..."},
 		"only a domain package's store.go speaks GORM: call the domain package",
 	},
 	{"github.com/labstack/echo/...", []pattern{"web/...", "api/...", "cmd/..."}, "take a plain http.Handler, or move the handler to web or api"},
