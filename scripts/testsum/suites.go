@@ -38,9 +38,10 @@ func suites(root string) []suite {
 			dir: "sdk/typescript", command: []string{"node", "--test", "--test-reporter=tap"}, count: countNode,
 		},
 		{
+			// Its tests wait for browsers and processes most of the time, so four go at once also on two cores.
 			name: "e2e", present: "test/e2e",
 			needs:   []string{"python", "node", "npm-examples-typescript", "npm-test-e2e"},
-			command: []string{"go", "test", "-json", "-tags", "e2e", "-count=1", "-timeout", "20m", "./test/e2e/..."}, count: countGo,
+			command: []string{"go", "test", "-json", "-tags", "e2e", "-count=1", "-parallel", "4", "-timeout", "25m", "./test/e2e/..."}, count: countGo,
 		},
 	}
 }

@@ -68,9 +68,13 @@ func TestMain(m *testing.M) {
 	if binaryDir, err = os.MkdirTemp("", "emcy-e2e-bin-"); err != nil {
 		panic(err) // without a temporary folder no test can run
 	}
+	watchAnswers()
 	code := m.Run()
 	endShared()
 	endLasting()
+	if !nothingLeaked() && code == 0 {
+		code = 1
+	}
 	_ = os.RemoveAll(binaryDir)
 	os.Exit(code)
 }
@@ -220,7 +224,9 @@ func prepareGateway(t *testing.T, dir, temp string, edgePorts []int, settings ..
 func (g *gateway) serve(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
+		g.search(t) // with the files of a running database
 		g.stop(t)
+		g.search(t)
 		if t.Failed() {
 			t.Logf("the gateway's log, its end:\n%s", tail(g.Log, 60))
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const driverTimeout = 5 * time.Minute
+const driverTimeout = 10 * time.Minute
 
 // example is a runtime of examples/ as the driver starts it.
 type example struct {

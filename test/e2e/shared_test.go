@@ -56,6 +56,7 @@ func endShared() {
 	if g == nil || g.cmd == nil {
 		return
 	}
+	defer g.searchAtTheEnd()
 	_ = g.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()

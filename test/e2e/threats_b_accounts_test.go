@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -153,18 +152,22 @@ func TestB13NobodyIsEnumerated(t *testing.T) {
 		// One after the other, so that the machine's moods are both's. Every known account
 		// has a limit of its own, from which the pairs stay away.
 		const pairs = 40
-		var known, unknown []time.Duration
+		slower := 0
 		for i := range pairs {
 			body1, header1, t1 := try(h.owner.Email)
 			body2, header2, t2 := try(fmt.Sprintf("nobody%d@example.com", i))
 			require.Equal(t, body1, body2, place.name)
 			require.Equal(t, header1, header2, place.name)
 			require.NotContains(t, body1[:3], "429")
-			known, unknown = append(known, t1), append(unknown, t2)
+			if t1 > t2 {
+				slower++
+			}
 		}
-		k, u := median(known), median(unknown)
-		t.Logf("%s: a known account answers in %s, an unknown one in %s", place.name, k, u)
-		require.InEpsilon(t, k.Seconds(), u.Seconds(), 0.30, "%s: %s and %s", place.name, k, u)
+		// Where the two differ by nothing, which of a pair is slower is a coin's toss, on a busy machine and on an idle one:
+		// fewer than 7 or more than 33 of 40 come once in a hundred thousand runs. Without the work on a hash it is none or all.
+		t.Logf("%s: in %d of %d pairs the known account is the slower one", place.name, slower, pairs)
+		require.GreaterOrEqual(t, slower, 7, place.name)
+		require.LessOrEqual(t, slower, pairs-7, place.name)
 	}
 
 	// One account from one place: bounded.
@@ -192,11 +195,6 @@ func TestB13NobodyIsEnumerated(t *testing.T) {
 			}
 		}
 	}
-}
-
-func median(of []time.Duration) time.Duration {
-	slices.Sort(of)
-	return of[len(of)/2]
 }
 
 // TestB13OneAccountPerAddress: however an address is written, it is one account; what

@@ -85,6 +85,7 @@ func endLasting() {
 			_ = g.cmd.Process.Kill()
 			<-g.exited
 		}
+		g.searchAtTheEnd()
 	}
 	for _, f := range lasting.cleanups {
 		f()

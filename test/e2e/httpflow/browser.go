@@ -23,6 +23,17 @@ type Browser struct {
 	client *http.Client
 }
 
+// Watch sees the transport of every browser and client before it is used, and may
+// put another around it. It is set before the first of them is made.
+var Watch = func(t http.RoundTripper) http.RoundTripper { return t }
+
+func watched(t http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		t = http.DefaultTransport
+	}
+	return Watch(t)
+}
+
 // NewBrowser returns a browser without cookies. A nil transport is the default one.
 func NewBrowser(transport http.RoundTripper) *Browser {
 	jar, err := cookiejar.New(nil)
@@ -30,7 +41,7 @@ func NewBrowser(transport http.RoundTripper) *Browser {
 		panic(err) // cookiejar.New has no error to give without options
 	}
 	return &Browser{client: &http.Client{
-		Transport:     transport,
+		Transport:     watched(transport),
 		Jar:           jar,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

@@ -106,7 +106,7 @@ func (a *Answer) OAuthError() string {
 func NewClient(mcpURL string, transport http.RoundTripper) *Client {
 	return &Client{
 		HTTP: &http.Client{
-			Transport:     transport,
+			Transport:     watched(transport),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		MCPURL:      mcpURL,
