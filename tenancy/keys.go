@@ -42,10 +42,15 @@ func newKeyring(kek *seal.KEK) *keyring {
 	return &keyring{kek: kek, open: map[string]*tenantKeys{}}
 }
 
-func (k *keyring) of(tx *Tx) (*tenantKeys, error) {
+// known are a tenant's keys where they were opened before, else nil.
+func (k *keyring) known(tenant string) *tenantKeys {
 	k.mu.RLock()
-	keys := k.open[tx.Tenant()]
-	k.mu.RUnlock()
+	defer k.mu.RUnlock()
+	return k.open[tenant]
+}
+
+func (k *keyring) of(tx *Tx) (*tenantKeys, error) {
+	keys := k.known(tx.Tenant())
 	if keys != nil {
 		return keys, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Statement is hand-written SQL of a path on which GORM's building of it costs more
@@ -19,11 +20,22 @@ const (
 		" (c.auth_method = 'none' or c.auth_optional), (m.account_id is not null), t.generation"
 	rotationJoins = " join tenants t on t.id = r.tenant_id" +
 		" join token_families f on f.tenant_id = r.tenant_id and f.id = r.family_id and f.revoked_at is null and f.dpop_jkt = ''" +
-		" join clients c on c.tenant_id = r.tenant_id and c.id = f.client_id and c.status = 'active' and not c.dpop_required" +
-		` and c.grant_types like '%"refresh_token"%'` +
+		" join clients c on c.tenant_id = r.tenant_id and c.id = f.client_id and " + mayRotate +
 		" join upstreams u on u.tenant_id = r.tenant_id and u.id = f.upstream_id" +
 		" left join members m on m.tenant_id = r.tenant_id and m.account_id = f.subject" +
 		" where r.tenant_id = $1 and r.used_at is null"
+	mayRotate = `c.status = 'active' and not c.dpop_required and c.grant_types like '%"refresh_token"%'`
+
+	// On PostgreSQL each row is looked up by its key, one for one, in this order: left to
+	// itself the planner may read all of a tenant's families, of which it knows nothing yet.
+	rotationToken = " from unnest($2::text[]) a (hash) cross join lateral (select * from refresh_tokens where tenant_id = $1 and hash = a.hash and used_at is null" +
+		" limit 1 for update skip locked) r"
+	rotationLookups = " cross join lateral (select * from token_families where tenant_id = $1 and id = r.family_id and revoked_at is null and dpop_jkt = '' limit 1) f" +
+		" cross join lateral (select * from clients c where c.tenant_id = $1 and c.id = f.client_id and " + mayRotate + " limit 1) c" +
+		" cross join lateral (select from upstreams where tenant_id = $1 and id = f.upstream_id limit 1) u" +
+		" left join lateral (select account_id from members where tenant_id = $1 and account_id = f.subject limit 1) m on true" +
+		" join tenants t on t.id = $1"
+
 	storeRotated = "insert into refresh_tokens (tenant_id, hash, family_id, generation, created_at, expires_at) "
 	useRotated   = "update refresh_tokens set used_at = $3 where tenant_id = $1 and used_at is null and hash "
 )
@@ -35,19 +47,27 @@ var (
 	// transaction holds: it must not hold up everybody.
 	RotationRead = Statement{
 		sqlite:   rotationColumns + " from json_each($2) h cross join refresh_tokens r on r.tenant_id = $1 and r.hash = h.value" + rotationJoins,
-		postgres: rotationColumns + " from refresh_tokens r" + rotationJoins + " and r.hash = any($2) for update of r skip locked",
+		postgres: rotationColumns + rotationToken + rotationLookups,
 	}
 	// RotationUse marks the tokens of a list of hashes ($2) as used at a time ($3).
-	RotationUse = Statement{sqlite: useRotated + "in (select value from json_each($2))"}
+	RotationUse = Statement{sqlite: useRotated + "in (select value from json_each($2))", postgres: useRotated + "= any($2)"}
 	// RotationStore stores a new token: hash, family, generation, and when it was made and ends.
-	RotationStore = Statement{sqlite: storeRotated + "values ($1, $2, $3, $4, $5, $6)"}
-	// Rotation does both in one round trip: of n tokens to be used ($2, $3) it stores the n
-	// successors (lists of hashes, families, generations and ends), or none of them where
-	// not every one could be used.
+	RotationStore = Statement{sqlite: storeRotated + "values ($1, $2, $3, $4, $5, $6)", postgres: storeRotated + "values ($1, $2, $3, $4, $5, $6)"}
+	// Rotation does all of it in one, for members: it takes the tokens ($2: hashes) that were
+	// never used, asked for by their own clients ($4), which have proven themselves or need
+	// not ($5: did not), for their own runtime or for none ($6), at a time ($7), of a tenant
+	// that asks for no keys, stores their successors ($3: hashes), and gives what their
+	// access tokens are made of. What another transaction holds it leaves out.
 	Rotation = Statement{
-		postgres: "with used as (" + useRotated + "= any($2) returning 1) " + storeRotated +
-			"select $1, n.hash, n.family_id, n.generation, $3, n.expires_at from unnest($4::text[], $5::text[], $6::bigint[], $7::timestamptz[])" +
-			" n (hash, family_id, generation, expires_at) where (select count(*) from used) = cardinality($2)",
+		postgres: "with held as (select r.hash, r.generation, r.family_id, f.client_id, f.subject, f.upstream_id, f.resource, f.scope, f.expires_at, f.idle_seconds," +
+			" t.generation as tenant_generation, a.next, least($7::timestamptz + f.idle_seconds * interval '1 second', f.expires_at) as ends" +
+			strings.Replace(rotationToken, "unnest($2::text[]) a (hash)", "unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::text[]) a (hash, next, client_id, unproven, resource)", 1) + rotationLookups +
+			" where m.account_id is not null and r.expires_at >= $7 and f.expires_at >= $7 and f.client_id = a.client_id" +
+			" and (not a.unproven or c.auth_method = 'none' or c.auth_optional) and a.resource in ('', f.resource)" +
+			" and not exists (select from auth_settings s where s.tenant_id = $1 and s.dpop = 'required'))," +
+			" used as (update refresh_tokens r set used_at = $7 from held h where r.tenant_id = $1 and r.hash = h.hash and r.used_at is null returning h.*)," +
+			" stored as (" + storeRotated + "select $1, next, family_id, generation + 1, $7, ends from used)" +
+			" select hash, family_id, client_id, subject, upstream_id, resource, scope, expires_at, idle_seconds, tenant_generation from used",
 	}
 )
 

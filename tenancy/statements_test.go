@@ -1,6 +1,7 @@
 package tenancy_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -71,10 +72,6 @@ func TestStatementsStayInTheirTenant(t *testing.T) {
 		rotate := func(h tenancy.Handle) (changed int64) {
 			require.NoError(t, env.DB.Write(t.Context(), h, func(tx *tenancy.Tx) (err error) {
 				end := tx.Now().Add(time.Hour)
-				if tx.Postgres() {
-					changed, err = tx.Exec(tenancy.Rotation, hashes, tx.Now(), []string{"h2"}, []string{"fam_1"}, []int64{2}, []time.Time{end})
-					return err
-				}
 				if changed, err = tx.Exec(tenancy.RotationUse, hashes, tx.Now()); err != nil || changed == 0 {
 					return err
 				}
@@ -102,5 +99,50 @@ func TestStatementsStayInTheirTenant(t *testing.T) {
 			_, err := tx.Exec(tenancy.RotationUse, hashes, tx.Now())
 			return err
 		}), "the system has no tenant")
+	})
+}
+
+// TestOnceIsFenced: a statement in a round trip of its own sees its tenant's rows alone,
+// and leaves neither role nor tenant behind on the connection.
+func TestOnceIsFenced(t *testing.T) {
+	t.Parallel()
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
+		a, b, none := tenancytest.Tenant(t, env, "alpha"), tenancytest.Tenant(t, env, "beta"), tenancytest.Tenant(t, env, "gamma")
+		line(t, env, a)
+		line(t, env, b)
+		read := func(h tenancy.Handle, hashes ...string) (n int, err error) {
+			err = env.DB.Once(t.Context(), h, tenancy.RotationRead, func(func(...any) error) error { n++; return nil }, hashes)
+			return n, err
+		}
+		pool, _ := env.DB.Native()
+		if pool == nil {
+			_, err := read(a, "h1")
+			require.ErrorIs(t, err, tenancy.ErrTransaction)
+			return
+		}
+		for h, want := range map[tenancy.Handle]int{a: 1, b: 1, none: 0} {
+			n, err := read(h, "h1")
+			require.NoError(t, err)
+			require.Equal(t, want, n)
+		}
+		_, err := read(tenancy.Handle{}, "h1")
+		require.Error(t, err, "nobody's")
+		boom := errors.New("boom")
+		require.ErrorIs(t, env.DB.Once(t.Context(), a, tenancy.RotationRead, func(func(...any) error) error { return boom }, []string{"h1"}), boom)
+		_, err = read(a, "bad \xff text")
+		require.Error(t, err)
+		for range 50 { // whichever connection the pool gives
+			var role, tenant string
+			require.NoError(t, pool.QueryRow(t.Context(), "select current_user, coalesce(current_setting('app.tenant_id', true), '')").Scan(&role, &tenant))
+			require.NotEqual(t, "emcy_app", role)
+			require.Empty(t, tenant)
+		}
+		mac, err := env.DB.MAC(t.Context(), a, "label", "part")
+		require.NoError(t, err)
+		require.NoError(t, env.DB.Read(t.Context(), a, func(tx *tenancy.Tx) error {
+			want, err := tx.MAC("label", "part")
+			require.Equal(t, want, mac)
+			return err
+		}))
 	})
 }

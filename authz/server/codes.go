@@ -144,7 +144,7 @@ func (s *Server) redeem(ctx context.Context, tx *tenancy.Tx, r oplib.CodeRequest
 	if err := boundFamily(tx, &family, client, jkt); err != nil {
 		return none, nil, fmt.Errorf("bind token family: %w", err)
 	}
-	granted, err := issue(tx, family, 1)
+	granted, err := begin(tx, family)
 	granted.jkt = jkt
 	return granted, nil, err
 }

@@ -137,7 +137,7 @@ func (s *Server) useDevice(tx *tenancy.Tx, to grantee, row deviceRow, jkt string
 	if err := boundFamily(tx, &family, to.client, jkt); err != nil {
 		return none, nil, fmt.Errorf("bind token family: %w", err)
 	}
-	granted, err := issue(tx, family, 1)
+	granted, err := begin(tx, family)
 	granted.jkt = jkt
 	return granted, nil, err
 }

@@ -127,7 +127,7 @@ func (s *Server) rotate(ctx context.Context, tx *tenancy.Tx, r oplib.RefreshRequ
 		return none, nil, fmt.Errorf("use refresh token: %w", res.Error)
 	}
 	if res.RowsAffected == 1 {
-		granted, err := issue(tx, family, token.Generation+1)
+		granted, err := succeed(tx, family, token.Hash, token.Generation+1)
 		granted.jkt = jkt
 		return granted, nil, err
 	}
@@ -145,7 +145,11 @@ func (s *Server) replay(tx *tenancy.Tx, family familyRow, hash string) (_ grant,
 	if err := tx.DB().Where("hash = ?", hash).First(&token).Error; err != nil {
 		return grant{}, nil, fmt.Errorf("read refresh token: %w", err)
 	}
-	granted, err := prepare(tx, family, token.Generation+1)
+	mac, err := tx.MAC(labelSuccessor, hash)
+	if err != nil {
+		return grant{}, nil, err
+	}
+	granted, err := prepare(tx, family, mac)
 	if err != nil {
 		return grant{}, nil, err
 	}

@@ -75,16 +75,22 @@ func (b *rotations) lead(ctx context.Context, s *Server, h tenancy.Handle, l *qu
 	n := min(len(l.waiting), maxShared)
 	batch := slices.Clone(l.waiting[:n])
 	b.mu.Unlock()
-	defer b.handOver(h.Tenant(), l, batch)
+	defer b.handOver(h.Tenant(), l, slices.Clone(batch))
 	// The others' refreshes must not end with this one's request.
 	shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTime)
 	defer cancel()
-	var granted map[*rotation]grant
-	err := s.db.Write(shared, h, func(tx *tenancy.Tx) (err error) {
-		granted, err = s.rotateAll(tx, batch)
-		return err
+	granted, err := s.rotateAtOnce(shared, h, batch)
+	rest := slices.DeleteFunc(batch, func(one *rotation) bool {
+		one.granted, one.done = granted[one]
+		return one.done
 	})
-	for _, one := range batch {
+	if err == nil && len(rest) > 0 {
+		err = s.db.Write(shared, h, func(tx *tenancy.Tx) (err error) {
+			granted, err = s.rotateAll(tx, rest)
+			return err
+		})
+	}
+	for _, one := range rest {
 		switch {
 		case err == nil:
 			one.granted, one.done = granted[one]

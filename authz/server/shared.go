@@ -8,6 +8,7 @@ import (
 
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 )
 
@@ -40,10 +41,11 @@ func (s *Server) rotateAll(tx *tenancy.Tx, batch []*rotation) (map[*rotation]gra
 		if !entitled {
 			continue
 		}
-		g, err := derive(tx, terms.signer, terms.set.Access, lines[i].family(tx.Tenant()), lines[i].Generation+1)
+		mac, err := tx.MAC(labelSuccessor, one.hash)
 		if err != nil {
 			return nil, err
 		}
+		g := terms.grant(lines[i].family(tx.Tenant()), ids.FromKey(refreshPrefix, mac), now)
 		granted[one] = g
 		used = append(used, one.hash)
 		rows = append(rows, g.row(tx, lines[i].Generation+1))
@@ -59,9 +61,6 @@ func (s *Server) rotateAll(tx *tenancy.Tx, batch []*rotation) (map[*rotation]gra
 
 // store uses the tokens and stores their successors.
 func store(tx *tenancy.Tx, used []string, rows []refreshRow) error {
-	if tx.Postgres() {
-		return storeAtOnce(tx, used, rows)
-	}
 	n, err := tx.Exec(tenancy.RotationUse, used, tx.Now())
 	if err != nil {
 		return fmt.Errorf("use refresh tokens: %w", err)
@@ -73,23 +72,6 @@ func store(tx *tenancy.Tx, used []string, rows []refreshRow) error {
 		if _, err := tx.Exec(tenancy.RotationStore, r.Hash, r.FamilyID, r.Generation, r.CreatedAt, r.ExpiresAt); err != nil {
 			return fmt.Errorf("store refresh token: %w", err)
 		}
-	}
-	return nil
-}
-
-// storeAtOnce is store where a round trip costs more than the rows.
-func storeAtOnce(tx *tenancy.Tx, used []string, rows []refreshRow) error {
-	hashes, families := make([]string, len(rows)), make([]string, len(rows))
-	generations, ends := make([]int64, len(rows)), make([]time.Time, len(rows))
-	for i, r := range rows {
-		hashes[i], families[i], generations[i], ends[i] = r.Hash, r.FamilyID, r.Generation, r.ExpiresAt
-	}
-	n, err := tx.Exec(tenancy.Rotation, used, tx.Now(), hashes, families, generations, ends)
-	if err != nil {
-		return fmt.Errorf("rotate refresh tokens: %w", err)
-	}
-	if n != int64(len(used)) {
-		return errRaced
 	}
 	return nil
 }
@@ -147,7 +129,7 @@ func (l line) family(tenant string) familyRow {
 	}
 }
 
-// entitled asks about people who are no members: those of an identity provider.
+// entitled asks about people who are no members: those of an identity provider or a profile's.
 func (s *Server) entitled(tx *tenancy.Tx, l line) (bool, error) {
 	if l.Member {
 		return true, nil

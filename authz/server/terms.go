@@ -2,6 +2,7 @@ package server
 
 import (
 	"sync"
+	"time"
 
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/jws"
@@ -29,13 +30,10 @@ func newKnownTerms() *knownTerms { return &knownTerms{known: map[string]terms{}}
 
 // of gives the terms of the transaction's tenant at a generation that was read in it.
 func (k *knownTerms) of(tx *tenancy.Tx, generation int64) (terms, error) {
-	k.mu.Lock()
-	t, ok := k.known[tx.Tenant()]
-	k.mu.Unlock()
-	if ok && t.generation == generation {
+	if t, ok := k.at(tx.Tenant(), generation); ok {
 		return t, nil
 	}
-	t = terms{generation: generation}
+	t := terms{generation: generation}
 	var err error
 	if t.set, err = settings.Load(tx); err != nil {
 		return terms{}, err
@@ -53,4 +51,17 @@ func (k *knownTerms) of(tx *tenancy.Tx, generation int64) (terms, error) {
 	}
 	k.known[tx.Tenant()] = t
 	return t, nil
+}
+
+// at gives the terms of a generation where they are known.
+func (k *knownTerms) at(tenant string, generation int64) (t terms, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t, ok = k.known[tenant]
+	return t, ok && t.generation == generation
+}
+
+// grant is what a token holder gets under the terms.
+func (t terms) grant(family familyRow, refresh string, at time.Time) grant {
+	return grant{family: family, signer: t.signer, refresh: refresh, at: at, life: t.set.Access}
 }

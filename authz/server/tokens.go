@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -80,9 +79,26 @@ func (s *Server) refuse(ctx context.Context, clientID string, answer error) erro
 	return answer
 }
 
-// issue stores the refresh token of a generation.
-func issue(tx *tenancy.Tx, family familyRow, generation int64) (grant, error) {
-	granted, err := prepare(tx, family, generation)
+// begin stores the first refresh token of a family.
+func begin(tx *tenancy.Tx, family familyRow) (grant, error) {
+	mac, err := tx.MAC(labelFirst, family.ID)
+	if err != nil {
+		return grant{}, err
+	}
+	return issue(tx, family, 1, mac)
+}
+
+// succeed stores the token that follows the one with that hash.
+func succeed(tx *tenancy.Tx, family familyRow, hash string, generation int64) (grant, error) {
+	mac, err := tx.MAC(labelSuccessor, hash)
+	if err != nil {
+		return grant{}, err
+	}
+	return issue(tx, family, generation, mac)
+}
+
+func issue(tx *tenancy.Tx, family familyRow, generation int64, mac [32]byte) (grant, error) {
+	granted, err := prepare(tx, family, mac)
 	if err != nil {
 		return grant{}, err
 	}
@@ -93,10 +109,16 @@ func issue(tx *tenancy.Tx, family familyRow, generation int64) (grant, error) {
 	return granted, nil
 }
 
-// prepare derives the refresh token of a generation from the family under the
-// tenant's key, so that the grace can give the same one again though only its hash
-// is stored.
-func prepare(tx *tenancy.Tx, family familyRow, generation int64) (grant, error) {
+// Labels of the MACs under the tenant's key that refresh tokens are. A token is made
+// from the one before it, so that the grace can give the same one again though only its
+// hash is stored, and so that it is known before anything was read.
+const (
+	labelFirst     = "refresh-token"
+	labelSuccessor = "refresh-successor"
+)
+
+// prepare gives the terms of the transaction's tenant to a token.
+func prepare(tx *tenancy.Tx, family familyRow, mac [32]byte) (grant, error) {
 	signer, err := activeSigner(tx)
 	if err != nil {
 		return grant{}, err
@@ -105,7 +127,7 @@ func prepare(tx *tenancy.Tx, family familyRow, generation int64) (grant, error) 
 	if err != nil {
 		return grant{}, err
 	}
-	return derive(tx, signer, set.Access, family, generation)
+	return grant{family: family, signer: signer, refresh: ids.FromKey(refreshPrefix, mac), at: tx.Now(), life: set.Access}, nil
 }
 
 // activeSigner signs with the tenant's active key. It outlives the transaction, and
@@ -116,14 +138,6 @@ func activeSigner(tx *tenancy.Tx) (jws.Signer, error) {
 		return jws.Signer{}, err
 	}
 	return set.Active.JWS(accessType)
-}
-
-func derive(tx *tenancy.Tx, signer jws.Signer, life time.Duration, family familyRow, generation int64) (grant, error) {
-	mac, err := tx.MAC("refresh-token", family.ID, strconv.FormatInt(generation, 10))
-	if err != nil {
-		return grant{}, err
-	}
-	return grant{family: family, signer: signer, refresh: ids.FromKey(refreshPrefix, mac), at: tx.Now(), life: life}, nil
 }
 
 func (g grant) row(tx *tenancy.Tx, generation int64) refreshRow {
