@@ -20,6 +20,7 @@ type refusal struct {
 	outcome event.Outcome
 	message string // public
 	id      []byte // of the JSON-RPC request, nil where it is not known
+	body    []byte // the whole answer where it is not an error with the message
 	// challenge and allow are the values of WWW-Authenticate and Allow; second is
 	// another WWW-Authenticate, behind the one that all clients read.
 	challenge, second, allow string
@@ -27,40 +28,44 @@ type refusal struct {
 
 // Reasons, as they stand in usage events.
 const (
-	reasonOrigin           = "origin_not_allowed"
-	reasonNoToken          = "missing_token"
-	reasonInvalidToken     = "invalid_token"
-	reasonExpiredToken     = "expired_token"
-	reasonWrongAudience    = "wrong_audience"
-	reasonRevokedToken     = "revoked_token"
-	reasonProof            = "invalid_dpop_proof"
-	reasonScope            = "insufficient_scope"
-	reasonMethod           = "method_not_allowed"
-	reasonContentType      = "unsupported_content_type"
-	reasonTooLarge         = "message_too_large"
-	reasonSlowBody         = "message_too_slow"
-	reasonBody             = "message_incomplete"
-	reasonInvalidMessage   = "invalid_message"
-	reasonHeaders          = "header_mismatch"
-	reasonLoop             = "loop"
-	reasonRefusedSecret    = "upstream_refused_secret" //nolint:gosec // a reason, not a credential
-	reasonForbidden        = "upstream_forbidden"
-	reasonRedirect         = "upstream_redirect"
-	reasonUnexpected       = "upstream_unexpected_status"
-	reasonUnreachable      = "upstream_unreachable"
-	reasonTimeout          = "upstream_timeout"
-	reasonAborted          = "upstream_aborted"
-	reasonUpstream4xx      = "upstream_rejected"
-	reasonUpstream5xx      = "upstream_error"
-	reasonSession          = "unknown_session"
-	reasonBadSession       = "upstream_bad_session"
-	reasonClientGone       = "client_disconnected"
-	reasonRuntimeRemoved   = "runtime_removed"
-	reasonGatewayStopping  = "gateway_stopping"
-	reasonGatewayFault     = "gateway_error"
-	statusClientGone       = 499 // nobody is left to see it; the log shows it
-	contentTypeJSON        = "application/json"
-	contentTypeEventStream = "text/event-stream"
+	reasonOrigin                = "origin_not_allowed"
+	reasonNoToken               = "missing_token"
+	reasonInvalidToken          = "invalid_token"
+	reasonExpiredToken          = "expired_token"
+	reasonWrongAudience         = "wrong_audience"
+	reasonRevokedToken          = "revoked_token"
+	reasonProof                 = "invalid_dpop_proof"
+	reasonScope                 = "insufficient_scope"
+	reasonMethod                = "method_not_allowed"
+	reasonContentType           = "unsupported_content_type"
+	reasonTooLarge              = "message_too_large"
+	reasonSlowBody              = "message_too_slow"
+	reasonBody                  = "message_incomplete"
+	reasonInvalidMessage        = "invalid_message"
+	reasonHeaders               = "header_mismatch"
+	reasonLoop                  = "loop"
+	reasonRefusedSecret         = "upstream_refused_secret" //nolint:gosec // a reason, not a credential
+	reasonForbidden             = "upstream_forbidden"
+	reasonRedirect              = "upstream_redirect"
+	reasonUnexpected            = "upstream_unexpected_status"
+	reasonUnreachable           = "upstream_unreachable"
+	reasonTimeout               = "upstream_timeout"
+	reasonAborted               = "upstream_aborted"
+	reasonUpstream4xx           = "upstream_rejected"
+	reasonUpstream5xx           = "upstream_error"
+	reasonState                 = "invalid_request_state"
+	reasonNeedsConnect          = "needs_connect"
+	reasonDownstreamRejected    = "downstream_rejected"
+	reasonDownstreamUnavailable = "downstream_unavailable"
+	reasonSession               = "unknown_session"
+	reasonBadSession            = "upstream_bad_session"
+	reasonClientGone            = "client_disconnected"
+	reasonRuntimeRemoved        = "runtime_removed"
+	reasonGatewayStopping       = "gateway_stopping"
+	reasonGatewayFault          = "gateway_error"
+	statusClientGone            = 499 // nobody is left to see it; the log shows it
+	contentTypeJSON             = "application/json"
+	contentTypeEventStream      = "text/event-stream"
 )
 
 // denied is a challenge for a token: 401.
@@ -95,7 +100,9 @@ func failed(status int, reason, message string) *refusal {
 func (x *exchange) answer(re *refusal) {
 	var body []byte
 	if x.r.Method != http.MethodHead {
-		body = mcpwire.ErrorBody(re.id, re.code, re.message)
+		if body = re.body; body == nil {
+			body = mcpwire.ErrorBody(re.id, re.code, re.message)
+		}
 	}
 	h := x.w.Header()
 	if re.challenge != "" {

@@ -20,7 +20,7 @@ func BenchmarkSession(b *testing.B) {
 	const plain = "5f1e7a52-9d7b-4b52-8a3c-1d2f3e4a5b6c"
 	a := &access{tenant: "tnt_a", subject: "acc_ada", client: "cli_1"}
 	tenant := &snapshot.Tenant{Sessions: envelope}
-	id := newSession(envelope, a, "ups_1", plain).sealed[0]
+	id := newSession(envelope, a, "ups_1", plain, false).sealed[0]
 	b.Run("known", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -40,7 +40,7 @@ func BenchmarkSession(b *testing.B) {
 	b.Run("sealed", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			newSession(envelope, a, "ups_1", plain)
+			newSession(envelope, a, "ups_1", plain, false)
 		}
 	})
 }
@@ -53,7 +53,7 @@ func TestKnownSessionCostsNothing(t *testing.T) { //nolint:paralleltest // alloc
 	require.NoError(t, err)
 	a := &access{tenant: "tnt_a", subject: "acc_ada", client: "cli_1"}
 	tenant := &snapshot.Tenant{Sessions: envelope}
-	id := newSession(envelope, a, "ups_1", "x").sealed[0]
+	id := newSession(envelope, a, "ups_1", "x", false).sealed[0]
 	require.NotNil(t, a.openSession(tenant, "ups_1", id))
 	require.Zero(t, testing.AllocsPerRun(100, func() { a.openSession(tenant, "ups_1", id) }))
 }

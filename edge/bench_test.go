@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/emcy/gateway/edge"
+	"github.com/emcy/gateway/internal/secret"
 	"github.com/emcy/gateway/usage/event"
 )
 
@@ -30,16 +32,30 @@ func (canned) RoundTrip(*http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// known gives everybody the same token at once.
+type known struct{ edge.Downstreams }
+
+func (known) Token(context.Context, edge.DownstreamQuery) (edge.DownstreamToken, error) {
+	return edge.DownstreamToken{Value: secret.New(accessOfAda), GrantID: "grt_1"}, nil
+}
+
 // BenchmarkCall measures a call with a remembered token, without any network: one
 // without a session, one in a session that the token was used in before, and one of
-// many sessions that take turns on one token, each of which has to be opened anew.
+// many sessions that take turns on one token, each of which has to be opened anew; and
+// one of a runtime with a profile, where the token behind it is known.
 func BenchmarkCall(b *testing.B) {
-	for name, sessions := range map[string]int{"no session": 0, "session": 1, "sessions in turn": 2} {
+	for name, sessions := range map[string]int{"no session": 0, "session": 1, "sessions in turn": 2, "profile": 0} {
 		b.Run(name, func(b *testing.B) {
-			bundle := setup(b, echoPong(), func(c *edge.Config) {
+			options := func(c *edge.Config) {
 				c.Recorder = discard{}
 				c.Transport = canned{}
-			})
+			}
+			var bundle *bundle
+			if name == "profile" {
+				bundle = withGrants(b, echoPong(), known{}, nil, options)
+			} else {
+				bundle = setup(b, echoPong(), options)
+			}
 			handler := bundle.front.Handler("http")
 			requests := []*http.Request{bundle.request("POST", toolCall, "Mcp-Protocol-Version", "2025-11-25", "User-Agent", "bench/1")}
 			for i := range sessions {

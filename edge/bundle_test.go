@@ -163,7 +163,7 @@ func (b *bundle) tenant(id, name, origin string, key *ecdsa.PrivateKey) *snapsho
 			ID: "ups_" + name, Slug: slug, Name: "CRM of " + name,
 			Resource:    origin + "/" + slug + "/mcp",
 			MetadataURL: origin + "/.well-known/oauth-protected-resource/" + slug + "/mcp",
-			Upstream:    target, SecretHeader: "X-Emcy-Worker-Secret", WorkerSecret: secret.New(sharedKey),
+			Upstream:    target, WorkerSecret: secret.New(sharedKey),
 			Scopes: []string{"mcp"},
 		}},
 		Revoked:  map[string]struct{}{},

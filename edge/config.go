@@ -41,6 +41,8 @@ type Config struct {
 	Tracer Tracer
 	// StepUps takes what calls lacked; nil takes nothing.
 	StepUps StepUps
+	// Downstreams has people's access to the APIs behind runtimes; nil has none.
+	Downstreams Downstreams
 }
 
 // Limits bound a request. Zero fields take the defaults.
@@ -50,6 +52,7 @@ type Limits struct {
 	HeaderTime  time.Duration // until the runtime's headers; 5 min, because a tool may work that long
 	WriteTime   time.Duration // for one write to a client that does not read; 30 s
 	KnownTokens int           // verified tokens that are remembered; 32,768
+	ConnectWait time.Duration // for a person who is connecting an account, per round; 20 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -58,6 +61,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.HeaderTime, 5*time.Minute)
 	orDefault(&l.WriteTime, 30*time.Second)
 	orDefault(&l.KnownTokens, 32<<10)
+	orDefault(&l.ConnectWait, 20*time.Second)
 	return l
 }
 
@@ -86,21 +90,26 @@ func New(cfg Config) (*Front, error) {
 		return nil, errors.New("edge: the pseudonym for Via is no token")
 	}
 	limits := cfg.Limits.withDefaults()
+	if cfg.Downstreams == nil {
+		cfg.Downstreams = noDownstreams{}
+	}
 	return &Front{
-		snapshots: cfg.Snapshots,
-		auth:      cfg.Auth,
-		transport: cfg.Transport,
-		recorder:  cfg.Recorder,
-		clock:     cfg.Clock,
-		log:       cfg.Log,
-		limits:    limits,
-		via:       cfg.Via,
-		pages:     cfg.Pages,
-		tracer:    cfg.Tracer,
-		stepUps:   cfg.StepUps,
-		strangers: newStrangers(cfg.Log),
-		tokens:    newTokenCache(limits.KnownTokens),
-		proofs:    newProofs(),
-		streams:   newStreams(cfg.Snapshots, cfg.Clock),
+		snapshots:   cfg.Snapshots,
+		auth:        cfg.Auth,
+		transport:   cfg.Transport,
+		recorder:    cfg.Recorder,
+		clock:       cfg.Clock,
+		log:         cfg.Log,
+		limits:      limits,
+		via:         cfg.Via,
+		pages:       cfg.Pages,
+		tracer:      cfg.Tracer,
+		stepUps:     cfg.StepUps,
+		downstreams: cfg.Downstreams,
+		connecting:  make(chan struct{}, maxConnecting),
+		strangers:   newStrangers(cfg.Log),
+		tokens:      newTokenCache(limits.KnownTokens),
+		proofs:      newProofs(),
+		streams:     newStreams(cfg.Snapshots, cfg.Clock),
 	}, nil
 }

@@ -4,23 +4,19 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/mcpwire"
 )
 
-// Headers of the worker contract.
+// Headers that are judged. Those of the worker contract have the names of the runtime's snapshot.Contract.
 const (
-	headerSecret      = "X-Emcy-Worker-Secret"
-	headerSubject     = "X-Emcy-Subject"
-	headerTenant      = "X-Emcy-Tenant"
-	headerClient      = "X-Emcy-Client"
-	headerRequestID   = "X-Emcy-Request-Id"
-	headerAssertion   = "X-Emcy-Assertion"
-	headerEmcyPrefix  = "X-Emcy-"
-	headerMCPPrefix   = "Mcp-"
-	headerXMCPPrefix  = "X-Mcp-"
-	headerConnection  = "Connection"
-	headerVia         = "Via"
-	headerContentType = "Content-Type"
+	headerEmcyPrefix    = "X-Emcy-"
+	headerMCPPrefix     = "Mcp-"
+	headerXMCPPrefix    = "X-Mcp-"
+	headerAuthorization = "Authorization"
+	headerConnection    = "Connection"
+	headerVia           = "Via"
+	headerContentType   = "Content-Type"
 )
 
 // passed are the client's headers that a runtime gets, besides Mcp-* and X-Mcp-*.
@@ -51,8 +47,9 @@ func (x *exchange) upstreamHeader() (http.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make(http.Header, len(x.r.Header)+8+len(x.edge.Headers))
-	values := make([]string, 0, 8+len(x.edge.Headers)) // one allocation for all of the gateway's own
+	contract := x.contract()
+	out := make(http.Header, len(x.r.Header)+9+len(x.edge.Headers))
+	values := make([]string, 0, 9+len(x.edge.Headers)) // one allocation for all of the gateway's own
 	set := func(name, value string) {
 		values = append(values, value)
 		out[name] = values[len(values)-1 : len(values) : len(values)]
@@ -73,29 +70,48 @@ func (x *exchange) upstreamHeader() (http.Header, error) {
 	if _, ok := out["User-Agent"]; !ok {
 		set("User-Agent", "") // or the transport would write its own
 	}
+	if x.edge.Contract != nil {
+		// Under the default names nothing of the client's passes. A new name may be one that does.
+		for _, name := range contract.Names() {
+			delete(out, name)
+		}
+	}
+	if x.edge.Downstream != nil && x.edge.Downstream.Header != "" {
+		delete(out, canonical(x.edge.Downstream.Header))
+	}
 	for _, h := range x.edge.Headers {
-		if name := http.CanonicalHeaderKey(h.Name); settable(name) {
+		if name := canonical(h.Name); settable(name) {
 			set(name, h.Value.Reveal())
 		}
 	}
-	set(headerSubject, visible(x.access.subject))
-	set(headerTenant, visible(x.tenant.Slug))
-	set(headerClient, visible(x.access.client))
-	set(headerRequestID, x.event.RequestID)
-	set(headerAssertion, assertion)
-	// The secret's own header may have been renamed; the default name must then hold nothing of the client's,
-	// which it does not, because nothing of the client's passes under X-Emcy-.
-	secretName := headerSecret
-	if x.edge.SecretHeader != "" {
-		secretName = http.CanonicalHeaderKey(x.edge.SecretHeader)
+	if x.down != nil && x.down.sent {
+		if name, value := x.tokenHeader(contract); settable(name) || name == contract.Token {
+			set(name, value)
+		}
 	}
-	set(secretName, x.edge.WorkerSecret.Reveal())
+	set(contract.Subject, visible(x.access.subject))
+	set(contract.Tenant, visible(x.tenant.Slug))
+	set(contract.Client, visible(x.access.client))
+	set(contract.RequestID, x.event.RequestID)
+	set(contract.Assertion, assertion)
+	if !contract.AssertionOnly {
+		set(contract.Secret, x.edge.WorkerSecret.Reveal())
+	}
 	x.setSession(out)
 	if x.front.via != "" { // last: no configured header may hide it
 		set(headerVia, x.front.viaField())
 	}
 	return out, nil
 }
+
+func (x *exchange) contract() *snapshot.Contract {
+	if c := x.edge.Contract; c != nil {
+		return c
+	}
+	return &snapshot.DefaultContract
+}
+
+func canonical(name string) string { return http.CanonicalHeaderKey(name) }
 
 // settable reports whether a configured header may carry that name: not one that
 // frames the message or names a session, and none of the contract.

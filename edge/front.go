@@ -14,22 +14,26 @@ import (
 
 // Front is the public side of every tenant.
 type Front struct {
-	snapshots *snapshot.Store
-	auth      func(http.ResponseWriter, *http.Request, *snapshot.Tenant)
-	transport http.RoundTripper
-	recorder  Recorder
-	clock     clock.Clock
-	log       *slog.Logger
-	limits    Limits
-	via       string
-	pages     Pages
-	tracer    Tracer
-	stepUps   StepUps
-	strangers *strangers
-	tokens    *tokenCache
-	proofs    *proofs
+	snapshots   *snapshot.Store
+	auth        func(http.ResponseWriter, *http.Request, *snapshot.Tenant)
+	transport   http.RoundTripper
+	recorder    Recorder
+	clock       clock.Clock
+	log         *slog.Logger
+	limits      Limits
+	via         string
+	pages       Pages
+	tracer      Tracer
+	stepUps     StepUps
+	downstreams Downstreams
+	strangers   *strangers
+	tokens      *tokenCache
+	proofs      *proofs
 	// assertions are the last statements about callers.
 	assertions assertions
+	links      links
+	stale      stale
+	connecting chan struct{} // one for each retry that waits for its person
 	streams    *streams
 	serving    sync.WaitGroup
 }

@@ -177,7 +177,7 @@ func FuzzSession(f *testing.F) {
 		f.Add(id[:len(id)/2] + "\r\n" + id[len(id)/2:])
 		f.Add(plain)
 	}
-	require.Len(f, newSession(envelope, ada, "ups_1", strings.Repeat("y", maxSession)).sealed[0], maxSealedSession)
+	require.Len(f, newSession(envelope, ada, "ups_1", strings.Repeat("y", maxSession), true).sealed[0], maxSealedSession)
 	f.Fuzz(func(t *testing.T, id string) {
 		s := openSession(envelope, ada, "ups_1", id)
 		plain, ours := fuzzedSessions[id]

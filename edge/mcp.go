@@ -50,6 +50,12 @@ func (f *Front) serveMCP(w http.ResponseWriter, r *http.Request, c call) {
 		x.answer(re)
 		return
 	}
+	if x.edge.Downstream != nil || ourState(x.message.RequestState) {
+		if re := x.withDownstream(); re != nil {
+			x.answer(re)
+			return
+		}
+	}
 	x.forward()
 }
 

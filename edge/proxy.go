@@ -16,39 +16,55 @@ import (
 
 var errHeaderTime = errors.New("the runtime sent no headers in time")
 
-// forward sends the request to the runtime, once, and hands its answer back.
+// forward sends the request to the runtime, once, and hands its answer back. One that the runtime refused
+// for the person's token goes out once more with another one: nothing was done about it (ADR 0011).
 func (x *exchange) forward() {
+	var a answer
+	if !x.send(&a) || x.down != nil && !x.settle(&a) {
+		return
+	}
+	defer a.close()
+	if re := x.judgeStatus(a.StatusCode, a.Header); re != nil {
+		x.answer(re)
+		return
+	}
+	if re := x.sealSession(a.Header); re != nil {
+		x.answer(re)
+		return
+	}
+	x.relay(&a)
+}
+
+// send gets the runtime's answer. Where there is none it gives false, and the client has heard why.
+func (x *exchange) send(a *answer) bool {
 	header, err := x.upstreamHeader()
 	if err != nil {
 		x.complain("prepare the request to the runtime", err)
 		x.answer(x.failed(http.StatusInternalServerError, reasonGatewayFault, "Something went wrong on our side. Request "+x.event.RequestID+"."))
-		return
+		return false
 	}
 	// The client's disconnect ends the runtime's work: since 2026-07-28 that is how a call is cancelled.
 	ctx, cancel := context.WithCancelCause(x.r.Context())
-	defer cancel(nil)
 	patience := time.AfterFunc(x.front.limits.HeaderTime, func() { cancel(errHeaderTime) })
 	sent := time.Now()
 	resp, err := x.front.transport.RoundTrip(x.upstreamRequest(ctx, header))
-	x.event.Upstream = time.Since(sent)
+	x.event.Upstream += time.Since(sent)
 	if !patience.Stop() && err == nil {
 		_ = resp.Body.Close() // it came too late to be used
 		err = errHeaderTime
 	}
 	if err != nil {
+		defer cancel(nil)
 		x.unanswered(ctx, err)
-		return
+		return false
 	}
-	defer func() { _ = resp.Body.Close() }()
-	if re := x.judgeStatus(resp.StatusCode, resp.Header); re != nil {
-		x.answer(re)
-		return
-	}
-	if re := x.sealSession(resp.Header); re != nil {
-		x.answer(re)
-		return
-	}
-	x.relay(&answer{Response: resp, ctx: ctx, end: cancel, sent: sent})
+	*a = answer{Response: resp, ctx: ctx, end: cancel, sent: sent}
+	return true
+}
+
+func (a *answer) close() {
+	_ = a.Body.Close()
+	a.end(nil)
 }
 
 // upstreamRequest has no GetBody: without it a transport cannot send the message a
@@ -93,8 +109,7 @@ func (x *exchange) judgeStatus(status int, header http.Header) *refusal {
 // unanswered ends a request to which no answer, or not even the start of one, has come.
 func (x *exchange) unanswered(ctx context.Context, err error) {
 	if x.clientGone() {
-		x.finish(statusClientGone, event.Cancelled, reasonClientGone)
-		panic(http.ErrAbortHandler)
+		x.leave()
 	}
 	if end, ours := errors.AsType[*streamEnd](context.Cause(ctx)); ours {
 		re := x.failed(http.StatusServiceUnavailable, end.reason, "The gateway ended the request before the runtime's answer was complete.")
@@ -118,6 +133,12 @@ func (x *exchange) unanswered(ctx context.Context, err error) {
 }
 
 func (x *exchange) clientGone() bool { return x.r.Context().Err() != nil }
+
+// leave ends a request whose client is gone.
+func (x *exchange) leave() {
+	x.finish(statusClientGone, event.Cancelled, reasonClientGone)
+	panic(http.ErrAbortHandler)
+}
 
 func dialing(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)

@@ -68,7 +68,9 @@ func TestWorkerContract(t *testing.T) {
 	runtime := echoPong()
 	b := setup(t, runtime)
 	custom := *b.acme.Edges[slug]
-	custom.SecretHeader = "X-Shared-Secret"
+	contract := snapshot.DefaultContract
+	contract.Secret = "X-Shared-Secret"
+	custom.Contract = &contract
 	custom.Headers = []snapshot.Header{
 		{Name: "x-api-key", Value: secret.New("static-key")},
 		{Name: "Authorization", Value: secret.New("Basic static")},

@@ -35,8 +35,9 @@ type exchange struct {
 	front   *Front
 	w       http.ResponseWriter
 	r       *http.Request
-	access  *access  // nil until a token is accepted
-	session *session // nil where there is none
+	access  *access     // nil until a token is accepted
+	session *session    // nil where there is none
+	down    *downstream // nil where the runtime has no profile
 	message mcpwire.Message
 	body    []byte
 	started time.Time // with the monotonic reading that durations need

@@ -10,7 +10,7 @@ import (
 // stripped are the runtime's headers that would speak for the gateway's origin, or
 // give orders to a browser or to a proxy in front.
 var stripped = map[string]bool{
-	"Alt-Svc": true, "Clear-Site-Data": true, "Content-Security-Policy": true, "Location": true, "Nel": true, "Public-Key-Pins": true, "Refresh": true,
+	"Alt-Svc": true, "Authorization": true, "Clear-Site-Data": true, "Content-Security-Policy": true, "Location": true, "Nel": true, "Public-Key-Pins": true, "Refresh": true,
 	"Report-To": true, "Reporting-Endpoints": true, "Server": true, "Service-Worker-Allowed": true, "Set-Cookie": true, "Set-Cookie2": true,
 	"Strict-Transport-Security": true, "Www-Authenticate": true, "X-Content-Type-Options": true, "X-Powered-By": true, "X-Request-Id": true,
 	"X-Sendfile": true,
@@ -51,6 +51,14 @@ func (x *exchange) copyHeader(a *answer) {
 				delete(h, name)
 			}
 		}
+	}
+	if x.edge.Contract != nil { // a runtime that repeats what it was sent
+		for _, name := range x.edge.Contract.Names() {
+			delete(h, name)
+		}
+	}
+	if x.down != nil && x.edge.Downstream.Header != "" {
+		delete(h, canonical(x.edge.Downstream.Header))
 	}
 	if a.ContentLength >= 0 && a.StatusCode != http.StatusNoContent {
 		h["Content-Length"] = []string{strconv.FormatInt(a.ContentLength, 10)}

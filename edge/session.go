@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/emcy/gateway/edge/snapshot"
 	"github.com/emcy/gateway/internal/mcpwire"
@@ -25,10 +26,14 @@ const (
 	maxSession = 1 << 10
 	// sessionFormat is the first character of what clients get.
 	sessionFormat = 's'
+	// sessionURLs stands before a runtime's id in the envelope where the client said in initialize that it can
+	// lead its user to an address (elicitation.url). No id begins with it, and one that was sealed without it
+	// goes on as it is.
+	sessionURLs = '\x01'
 )
 
 // maxSealedSession is the longest id that was ever handed out.
-var maxSealedSession = 1 + base64.RawURLEncoding.EncodedLen(seal.EnvelopeOverhead+maxSession)
+var maxSealedSession = 1 + base64.RawURLEncoding.EncodedLen(seal.EnvelopeOverhead+1+maxSession)
 
 var errNoSessions = errors.New("the tenant has no keys for sessions")
 
@@ -38,17 +43,22 @@ type session struct {
 	edge     string
 	// sealed is the client's id and plain the runtime's: each one value, ready for a header.
 	sealed, plain []string
+	urls          bool // the client can lead its user to an address
 }
 
 func bindings(a *access, edge string) []string { return []string{a.tenant, edge, a.subject, a.client} }
 
 // newSession seals a runtime's id for the token's owner.
-func newSession(e *seal.Envelope, a *access, edge, plain string) *session {
-	sealed := e.Seal([]byte(plain), bindings(a, edge)...)
+func newSession(e *seal.Envelope, a *access, edge, plain string, urls bool) *session {
+	content := make([]byte, 0, 1+len(plain))
+	if urls {
+		content = append(content, sessionURLs)
+	}
+	sealed := e.Seal(append(content, plain...), bindings(a, edge)...)
 	text := make([]byte, 1, maxSealedSession)
 	text[0] = sessionFormat
 	text = base64.RawURLEncoding.AppendEncode(text, sealed)
-	return &session{envelope: e, edge: edge, sealed: []string{string(text)}, plain: []string{plain}}
+	return &session{envelope: e, edge: edge, sealed: []string{string(text)}, plain: []string{plain}, urls: urls}
 }
 
 // openSession opens a client's id, or gives nil where it is not one that was made for
@@ -65,7 +75,8 @@ func openSession(e *seal.Envelope, a *access, edge, text string) *session {
 	if err != nil {
 		return nil
 	}
-	return &session{envelope: e, edge: edge, sealed: []string{text}, plain: []string{string(plain)}}
+	id, urls := strings.CutPrefix(string(plain), string(sessionURLs))
+	return &session{envelope: e, edge: edge, sealed: []string{text}, plain: []string{id}, urls: urls}
 }
 
 // openSession gives what a client's id stands for. The last one is kept with the token,
@@ -146,11 +157,20 @@ func (x *exchange) sealSession(header http.Header) *refusal {
 		x.complain("seal the session's id", errNoSessions)
 		return x.failed(http.StatusInternalServerError, reasonGatewayFault, "Something went wrong on our side. Request "+x.event.RequestID+".")
 	default:
-		x.session = newSession(x.tenant.Sessions, x.access, x.edge.ID, values[0])
+		x.session = newSession(x.tenant.Sessions, x.access, x.edge.ID, values[0], x.leadsToURLs())
 		x.access.session.Store(x.session)
 	}
 	header[mcpwire.HeaderSessionID] = x.session.sealed
 	return nil
+}
+
+// leadsToURLs reports whether a session that begins, or goes on under another id, is of a client that can
+// lead its user to an address.
+func (x *exchange) leadsToURLs() bool {
+	if x.message.Method == mcpwire.MethodInitialize {
+		return mcpwire.DeclaresURLElicitation(&x.message)
+	}
+	return x.session != nil && x.session.urls
 }
 
 // visibleASCII is what a session's id may hold (MCP 2025-11-25, Session Management).

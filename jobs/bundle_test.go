@@ -82,15 +82,19 @@ func newQueue(t *testing.T, env tenancytest.Env) *jobs.Queue {
 
 // work counts what the workers were asked to do.
 type work struct {
-	mu       sync.Mutex
-	probed   []upstreams.ProbeArgs
-	actors   []tenancy.Actor
-	probeAll int
-	turned   int
-	renewed  int
-	sweep    int
-	answer   error
-	seen     chan struct{}
+	mu        sync.Mutex
+	probed    []upstreams.ProbeArgs
+	actors    []tenancy.Actor
+	probeAll  int
+	turned    int
+	renewed   int
+	sweep     int
+	delivered int
+	claimed   int
+	revoked   int
+	grants    []string
+	answer    error
+	seen      chan struct{}
 }
 
 func newWork() *work { return &work{seen: make(chan struct{}, 1000)} }
@@ -115,13 +119,26 @@ func (w *work) jobs() jobs.Work {
 		TurnKeys:       func(context.Context) error { return w.note(func() { w.turned++ }) },
 		RenewDocuments: func(context.Context) error { return w.note(func() { w.renewed++ }) },
 		Sweep:          func(context.Context) error { return w.note(func() { w.sweep++ }) },
+
+		Grants: jobs.GrantsWork{
+			ClaimDue:   func(context.Context) error { return w.note(func() { w.claimed++ }) },
+			Refresh:    func(_ context.Context, h tenancy.Handle, id string) error { return w.grant("refresh", h, id) },
+			RefreshNow: func(_ context.Context, h tenancy.Handle, id string) error { return w.grant("refresh_now", h, id) },
+			RevokeDue:  func(context.Context) error { return w.note(func() { w.revoked++ }) },
+			Revoke:     func(_ context.Context, h tenancy.Handle, id string) error { return w.grant("revoke", h, id) },
+		},
+		DeliverNotifications: func(context.Context) error { return w.note(func() { w.delivered++ }) },
 	}
+}
+
+func (w *work) grant(what string, h tenancy.Handle, id string) error {
+	return w.note(func() { w.grants = append(w.grants, what+" "+h.Tenant()+" "+id) })
 }
 
 func (w *work) get() work {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return work{probed: append([]upstreams.ProbeArgs{}, w.probed...), actors: append([]tenancy.Actor{}, w.actors...), probeAll: w.probeAll, turned: w.turned, renewed: w.renewed, sweep: w.sweep}
+	return work{probed: append([]upstreams.ProbeArgs{}, w.probed...), actors: append([]tenancy.Actor{}, w.actors...), probeAll: w.probeAll, turned: w.turned, renewed: w.renewed, sweep: w.sweep, claimed: w.claimed, revoked: w.revoked, grants: append([]string{}, w.grants...)}
 }
 
 func start(t *testing.T, q *jobs.Queue, w jobs.Work) {

@@ -28,7 +28,11 @@ type Work struct {
 	TurnKeys func(ctx context.Context) error
 	// RenewDocuments reads the metadata documents anew that clients in use are known by.
 	RenewDocuments func(ctx context.Context) error
-	Sweep          func(ctx context.Context) error
+	// DeliverNotifications sends alerts that are due.
+	DeliverNotifications func(ctx context.Context) error
+	// Grants is what the jobs of downstream grants call.
+	Grants GrantsWork
+	Sweep                func(ctx context.Context) error
 }
 
 const (
@@ -70,6 +74,12 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 		river.AddWorkerSafely(workers, &turnKeysWorker{q: q}),
 		river.AddWorkerSafely(workers, &renewDocumentsWorker{q: q}),
 		river.AddWorkerSafely(workers, &sweepWorker{q: q}),
+		river.AddWorkerSafely(workers, &deliverWorker{q: q}),
+		river.AddWorkerSafely(workers, &claimGrantsWorker{q: q}),
+		river.AddWorkerSafely(workers, &refreshWorker{q: q}),
+		river.AddWorkerSafely(workers, &refreshNowWorker{q: q}),
+		river.AddWorkerSafely(workers, &revokeDueWorker{q: q}),
+		river.AddWorkerSafely(workers, &revokeWorker{q: q}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("register workers: %w", err)
@@ -85,6 +95,9 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 			periodic(turnEvery, turnKeysArgs{}),
 			periodic(renewEvery, renewDocumentsArgs{}),
 			periodic(sweepEvery, sweepArgs{}),
+			periodic(deliverEvery, deliverArgs{}),
+			periodic(claimGrantsEvery, claimGrantsArgs{}),
+			periodic(revokeGrantsEvery, revokeDueArgs{}),
 		},
 	}
 	if pool, lite := db.Native(); pool != nil {
@@ -108,7 +121,7 @@ func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
 
 // Start begins to work on jobs.
 func (q *Queue) Start(ctx context.Context, work Work) error {
-	if work.Probe == nil || work.ProbeAll == nil || work.TurnKeys == nil || work.RenewDocuments == nil || work.Sweep == nil {
+	if work.Probe == nil || work.ProbeAll == nil || work.TurnKeys == nil || work.RenewDocuments == nil || work.Sweep == nil || work.DeliverNotifications == nil || !work.Grants.complete() {
 		return errors.New("start queue: a kind of work is missing")
 	}
 	q.mu.Lock()

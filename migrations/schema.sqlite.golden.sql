@@ -13,6 +13,7 @@ CREATE TABLE alert_settings (
   recipients text not null default '[]',
   events     text not null default '[]',
   tell_users boolean not null default true,
+  tell_owners boolean not null default true,
   version    integer not null default 1,
   updated_at datetime not null,
   primary key (tenant_id)
@@ -34,7 +35,7 @@ CREATE TABLE attempts (
   subject        text not null default '',
   answer         blob,
   created_at     datetime not null,
-  expires_at     datetime not null, trace_id text not null default '', dpop_jkt text not null default '', device_hash text not null default '',
+  expires_at     datetime not null, trace_id text not null default '', dpop_jkt text not null default '', device_hash text not null default '', consent_id text not null default '', granted text not null default '',
   primary key (tenant_id, id),
   foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade,
   foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade
@@ -171,14 +172,17 @@ CREATE TABLE deliveries (
   tenant_id       text not null references tenants (id),
   id              text not null,
   notification_id text not null,
-  channel         text not null check (channel in ('mail', 'webhook')),
+  channel         text not null check (channel in ('alert', 'user', 'webhook')),
   webhook_id      text not null default '',
   recipient       text not null default '',
+  target          text not null,
   state           text not null check (state in ('pending', 'sent', 'failed')),
   attempts        integer not null default 0,
   status          integer not null default 0,
   error           text not null default '',
   next_at         datetime not null,
+  lease_id        text not null default '',
+  lease_until     datetime,
   created_at      datetime not null,
   sent_at         datetime,
   primary key (tenant_id, id),
@@ -264,6 +268,7 @@ CREATE TABLE grants (
   expires_at         datetime,
   refresh_expires_at datetime,
   refresh_due_at     datetime,
+  retry_at           datetime,
   warned_at          datetime,
   client_generation  integer not null default 1,
   generation         bigint not null default 1,
@@ -317,7 +322,6 @@ CREATE TABLE notifications (
   group_key  text not null default '',
   payload    text not null,
   created_at datetime not null,
-  mailed_at  datetime,
   primary key (tenant_id, id)
 );
 CREATE TABLE profile_clients (
@@ -331,6 +335,7 @@ CREATE TABLE profile_clients (
   private_key        blob,
   registration_token blob,
   registration_uri   text not null default '',
+  redirect_uri       text not null default '',
   secret_expires_at  datetime,
   created_at         datetime not null,
   retired_at         datetime,
@@ -345,6 +350,7 @@ CREATE TABLE profile_upstreams (
   tool_scopes text not null default '{}',
   needed_for  text not null default 'calls' check (needed_for in ('nothing', 'calls', 'everything')),
   audience    text not null default '',
+  version     integer not null default 1,
   created_at  datetime not null,
   primary key (tenant_id, upstream_id),
   foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade,
@@ -431,7 +437,7 @@ CREATE TABLE refresh_tokens (
 CREATE TABLE revocation_batches (
   tenant_id   text not null references tenants (id),
   id          text not null,
-  target_kind text not null check (target_kind in ('tenant', 'profile', 'all')),
+  target_kind text not null check (target_kind in ('tenant', 'profile', 'grant')),
   target_id   text not null default '',
   reason      text not null default '',
   started_by  text not null,
@@ -679,6 +685,7 @@ CREATE TABLE webhooks (
   enabled         boolean not null default true,
   disabled_reason text not null default '',
   failures        integer not null default 0,
+  failing_since   datetime,
   version         integer not null default 1,
   created_at      datetime not null,
   updated_at      datetime not null,
@@ -693,6 +700,8 @@ CREATE INDEX connects_expires on connects (expires_at);
 CREATE INDEX consents_subject on consents (tenant_id, subject, client_id, upstream_id);
 CREATE INDEX console_sessions_account on console_sessions (account_id);
 CREATE INDEX deliveries_due on deliveries (state, next_at);
+CREATE INDEX deliveries_notification on deliveries (tenant_id, notification_id);
+CREATE INDEX deliveries_target on deliveries (tenant_id, target, state);
 CREATE INDEX deliveries_webhook on deliveries (tenant_id, webhook_id, created_at);
 CREATE INDEX device_codes_expires on device_codes (expires_at);
 CREATE INDEX end_user_sessions_subject on end_user_sessions (tenant_id, subject);
@@ -704,7 +713,7 @@ CREATE INDEX grants_state on grants (tenant_id, state, updated_at);
 CREATE INDEX grants_subject on grants (tenant_id, subject);
 CREATE INDEX members_account on members (account_id);
 CREATE INDEX notifications_created on notifications (created_at);
-CREATE INDEX notifications_unmailed on notifications (tenant_id, mailed_at, created_at);
+CREATE INDEX notifications_latest on notifications (tenant_id, created_at);
 CREATE INDEX profile_upstreams_profile on profile_upstreams (tenant_id, profile_id);
 CREATE INDEX provider_sign_ins_expires on provider_sign_ins (expires_at);
 CREATE INDEX pushed_requests_expires on pushed_requests (expires_at);

@@ -29,6 +29,12 @@ func TracesTopic(tenant string) Topic { return Topic("traces:" + tenant) }
 // ProbesTopic says that a probe of one of a tenant's runtimes got further.
 func ProbesTopic(tenant string) Topic { return Topic("probes:" + tenant) }
 
+// GrantsTopic says that a tenant's downstream grants changed: tokens, states, leases.
+func GrantsTopic(tenant string) Topic { return Topic("grants:" + tenant) }
+
+// Grants gives the tenant of a grants topic.
+func (t Topic) Grants() (tenant string, ok bool) { return strings.CutPrefix(string(t), "grants:") }
+
 // ResyncTopic says that notices may have been lost: read everything again.
 const ResyncTopic Topic = "resync"
 

@@ -32,6 +32,9 @@ const (
 	ReasonProbeDue      Reason = "find runtimes that are due for a probe"
 	ReasonSigningKeys   Reason = "find signing keys that are due for a change"
 	ReasonDocuments     Reason = "find clients whose metadata documents are due"
+	ReasonDeliveries    Reason = "find alerts that are due to be sent"
+	ReasonGrantsDue     Reason = "find grants that are due for a refresh or a warning"
+	ReasonRevocations   Reason = "find tokens that wait to be revoked at providers"
 )
 
 // Tx is an open transaction of one tenant, or of the system. It is valid inside

@@ -91,6 +91,14 @@ func (r *Registry) look(ctx context.Context, h tenancy.Handle, w *watch) (probe.
 			target.Headers[header.Name] = header.Value.Reveal()
 		}
 		target.URL, target.SecretHeader, target.Secret = row.URL, row.SecretHeader, worker.Reveal()
+		contract, err := row.contract()
+		if err != nil {
+			return err
+		}
+		if contract.AssertionOnly {
+			target.Secret = ""
+			return r.assert(tx, contract, &target)
+		}
 		if row.rotating(tx.Now()) {
 			previous, err = row.previousSecret(tx)
 		}
@@ -116,6 +124,15 @@ func (r *Registry) look(ctx context.Context, h tenancy.Handle, w *watch) (probe.
 	w.quiet() // so that no line is stored behind the report
 	sync, err := r.store(ctx, h, row, list.Revision, report, accepted, w.run)
 	return report, sync, err
+}
+
+// assert lets a probe of a runtime that takes no secret in.
+func (r *Registry) assert(tx *tenancy.Tx, c Contract, target *probe.Target) error {
+	right, _, err := r.assertions(tx, c, target.URL)
+	if err == nil {
+		target.Headers[right[0].header] = right[0].value
+	}
+	return err
 }
 
 // store keeps the report and the tools, unless the runtime was changed meanwhile, be it its address, a header or the

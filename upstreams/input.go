@@ -86,7 +86,7 @@ func (in *Input) checkHeaders(problems map[string]string, isNew bool) {
 			problems[nameField] = fmt.Sprintf("At most %d headers.", maxHeaders)
 		case !httpguts.ValidHeaderFieldName(name) || strings.Contains(name, "_"):
 			problems[nameField] = "That is not a valid header name."
-		case slices.Contains(forbiddenHeaders, name) || strings.HasPrefix(name, "X-Emcy-") || strings.HasPrefix(name, "Mcp-") || strings.HasPrefix(name, "Sec-") || strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-"):
+		case strings.HasPrefix(name, "X-Emcy-") || reserved(name):
 			problems[nameField] = "The gateway sets this header itself."
 		case seen[name]:
 			problems[nameField] = "This header is there twice."
@@ -97,6 +97,12 @@ func (in *Input) checkHeaders(problems map[string]string, isNew bool) {
 		}
 		seen[name] = name != ""
 	}
+}
+
+// reserved reports whether a header belongs to HTTP, to MCP or to proxies.
+func reserved(name string) bool {
+	return slices.Contains(forbiddenHeaders, name) ||
+		slices.ContainsFunc([]string{"Mcp-", "Sec-", "Proxy-", "X-Forwarded-"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // headers are the typed headers that have a name.

@@ -24,6 +24,7 @@ type upstreamRow struct {
 	Name               string
 	URL                string `gorm:"column:url"`
 	SecretHeader       string
+	Contract           string
 	Headers            []byte
 	WorkerSecret       []byte
 	PreviousSecret     []byte
@@ -146,10 +147,17 @@ func (r upstreamRow) upstream(tx *tenancy.Tx) (Upstream, error) {
 	if err != nil {
 		return Upstream{}, err
 	}
+	contract, err := r.contract()
+	if err != nil {
+		return Upstream{}, err
+	}
 	u := Upstream{
-		ID: r.ID, Slug: r.Slug, Name: r.Name, URL: r.URL, SecretHeader: r.SecretHeader, State: State(r.State),
+		ID: r.ID, Slug: r.Slug, Name: r.Name, URL: r.URL, SecretHeader: r.SecretHeader, Contract: contract, State: State(r.State),
 		Version: r.Version, CreatedAt: r.CreatedAt, ProbedAt: r.ProbedAt,
 		Rotating: r.rotating(tx.Now()),
+	}
+	if u.Rotating {
+		u.RotatesUntil = r.PreviousUntil
 	}
 	for _, h := range headers {
 		u.HeaderNames = append(u.HeaderNames, h.Name)
@@ -175,8 +183,11 @@ func Load(tx *tenancy.Tx) ([]Configured, error) {
 	}
 	out := make([]Configured, 0, len(rows))
 	for _, r := range rows {
-		c := Configured{ID: r.ID, Slug: r.Slug, Name: r.Name, URL: r.URL, SecretHeader: r.SecretHeader}
+		c := Configured{ID: r.ID, Slug: r.Slug, Name: r.Name, URL: r.URL}
 		var err error
+		if c.Contract, err = r.contract(); err != nil {
+			return nil, err
+		}
 		if c.Headers, err = r.headers(tx); err != nil {
 			return nil, err
 		}

@@ -41,6 +41,10 @@ func TestEveryMethodAsAAsBThenA(t *testing.T) {
 			"Tool": func(ctx context.Context, h tenancy.Handle) (any, error) {
 				return b.registry.Tool(ctx, h, "files", upstreams.ToolID("echo"))
 			},
+			"SetContract": func(ctx context.Context, h tenancy.Handle) (any, error) {
+				return b.registry.SetContract(ctx, h, "files", upstreams.Contract{Bearer: true}, version)
+			},
+			"Verify": func(ctx context.Context, h tenancy.Handle) (any, error) { return b.registry.Verify(ctx, h, "files") },
 			"RotateSecret": func(ctx context.Context, h tenancy.Handle) (any, error) {
 				return nil, b.registry.RotateSecret(ctx, h, "files")
 			},
@@ -55,15 +59,15 @@ func TestEveryMethodAsAAsBThenA(t *testing.T) {
 				return u, err
 			},
 		}
-		// These find nothing where there is nothing, which is not an error; the last is nobody's act.
-		others := map[string]bool{"Create": true, "List": true, "ProbeDue": true}
+		// These find nothing where there is nothing, which is not an error; the last two are nobody's acts.
+		others := map[string]bool{"Create": true, "List": true, "ProbeDue": true, "UseAssertions": true}
 		kind := reflect.TypeOf(b.registry)
 		for i := range kind.NumMethod() {
 			name := kind.Method(i).Name
 			require.True(t, acts[name] != nil || others[name], "%s has no entry here", name)
 		}
 
-		for _, name := range []string{"Get", "Setup", "Probe", "ProbeByID", "BeginProbe", "RunProbe", "Progress", "SyncTools", "Tools", "Tool", "Update", "RotateSecret", "HideSecret", "Remove"} {
+		for _, name := range []string{"Get", "Setup", "Probe", "ProbeByID", "BeginProbe", "RunProbe", "Progress", "SyncTools", "Tools", "Tool", "Update", "SetContract", "Verify", "RotateSecret", "HideSecret", "Remove"} {
 			u := b.create(t, b.a, input("files", up.URL(), "X-Key", "canary-a"))
 			id, version = u.ID, u.Version
 			_, err := b.registry.Probe(ctx, b.a, "files")

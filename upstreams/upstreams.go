@@ -40,20 +40,23 @@ const (
 // Upstream is a runtime as the console shows it.
 type Upstream struct {
 	ID, Slug, Name, URL string
-	SecretHeader        string
+	SecretHeader        string // Contract's name for it
+	Contract            Contract
 	HeaderNames         []string
 	State               State
 	Report              *probe.Report // nil before the first probe
 	ProbedAt            *time.Time
 	Rotating            bool // a new secret waits for the runtime to know it
-	Version             int64
-	CreatedAt           time.Time
+	// RotatesUntil is when the new secret is sent at the latest, while Rotating.
+	RotatesUntil *time.Time
+	Version      int64
+	CreatedAt    time.Time
 }
 
 // Configured is a runtime as the edge needs it.
 type Configured struct {
 	ID, Slug, Name, URL string
-	SecretHeader        string
+	Contract            Contract
 	WorkerSecret        secret.Text
 	Headers             []Header
 }
@@ -90,6 +93,8 @@ type Registry struct {
 	prober  *probe.Prober
 	revoker Revoker
 	queue   Enqueuer
+	// asserter is nil where runtimes that take no secret cannot be spoken to.
+	asserter Asserter
 }
 
 // New makes the registry.
@@ -112,7 +117,7 @@ func (r *Registry) Create(ctx context.Context, h tenancy.Handle, in Input) (Upst
 		now := tx.Now()
 		visible := now.Add(secretVisible)
 		row := upstreamRow{
-			TenantID: tx.Tenant(), ID: ids.New("ups"), Slug: in.Slug, Name: in.Name, URL: in.URL, SecretHeader: DefaultSecretHeader,
+			TenantID: tx.Tenant(), ID: ids.New("ups"), Slug: in.Slug, Name: in.Name, URL: in.URL, SecretHeader: DefaultSecretHeader, Contract: "{}",
 			State: string(Waiting), Version: 1, CreatedAt: now, UpdatedAt: now, SecretVisibleUntil: &visible,
 		}
 		if row.Headers, err = sealHeaders(tx, row.ID, in.headers()); err != nil {
@@ -183,6 +188,13 @@ func (r *Registry) Update(ctx context.Context, h tenancy.Handle, slug string, in
 			return err
 		}
 		moved = !sameOrigin(row.URL, in.URL)
+		contract, err := row.contract()
+		if err != nil {
+			return err
+		}
+		if err := contract.collides(in); err != nil {
+			return err
+		}
 		headers, err := in.merge(stored, moved)
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func TestCreate(t *testing.T) {
 		worker := b.secret(t, b.a, "files")
 		require.True(t, ids.ValidSecret("emc_ws", worker))
 		require.Equal(t, []upstreams.Configured{{
-			ID: u.ID, Slug: "files", Name: "My files", URL: "http://localhost/", SecretHeader: "X-Emcy-Worker-Secret", WorkerSecret: secret.New(worker),
+			ID: u.ID, Slug: "files", Name: "My files", URL: "http://localhost/", WorkerSecret: secret.New(worker),
 			Headers: []upstreams.Header{{Name: "Authorization", Value: secret.New("Bearer canary")}, {Name: "X-Api-Key", Value: secret.New("canary-header")}},
 		}}, b.sent(t, b.a))
 

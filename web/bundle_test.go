@@ -19,9 +19,11 @@ import (
 	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/idp"
 	"github.com/emcy/gateway/authz/server/issuers"
-	"github.com/emcy/gateway/authz/server/jwks"
+	"github.com/emcy/gateway/grants/provider"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/internal/outbound"
+	"github.com/emcy/gateway/notify"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/tenancy/tenancytest"
@@ -48,6 +50,8 @@ type testBundle struct {
 	runtime *upstream.Upstream
 	usage   *usage.Recorder
 	ended   []string // subjects whose sessions and tokens were to end
+	speaks  *provider.Provider
+	people  map[string]notify.Person // by subject: those who have a name
 }
 
 type syncBuffer struct {
@@ -86,6 +90,19 @@ func (f facts) Allowed(context.Context, tenancy.Handle, string) (int, error) { r
 func (f facts) ClientNames(context.Context, tenancy.Handle, []string) (map[string]string, error) {
 	return f.names, nil
 }
+
+// directory knows everybody by their id.
+type directory struct{}
+
+func (directory) People(_ context.Context, _ tenancy.Handle, subjects []string) (map[string]notify.Person, error) {
+	out := map[string]notify.Person{}
+	for _, id := range subjects {
+		out[id] = notify.Person{Name: "Person " + id, Email: id + "@example.com"}
+	}
+	return out, nil
+}
+
+func (directory) Origin(context.Context, tenancy.Handle) (string, error) { return "https://acme.mcp.test", nil }
 
 // trust ends as the authorization server does, and notes it.
 type trust struct{ b *testBundle }
@@ -127,6 +144,9 @@ func setup(t *testing.T, env tenancytest.Env, change ...func(*web.Config)) *test
 			return nil
 		}}),
 	}
+	b.config.Notify, err = notify.New(notify.Config{DB: env.DB, Outbound: out, Directory: directory{}, Console: b.config.PublicURL, Log: b.config.Log})
+	require.NoError(t, err)
+	b.wireGrants(t)
 	for _, c := range change {
 		c(&b.config)
 	}

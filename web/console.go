@@ -20,8 +20,11 @@ import (
 	"github.com/emcy/gateway/authz/server/issuers"
 	"github.com/emcy/gateway/authz/server/scopes"
 	"github.com/emcy/gateway/authz/server/trace"
+	"github.com/emcy/gateway/grants/profiles"
+	"github.com/emcy/gateway/grants"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/httpx"
+	"github.com/emcy/gateway/notify"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/tenancy/workspaces"
@@ -44,10 +47,19 @@ type Config struct {
 	Connect ConnectFacts
 	// Providers are where end users can sign in.
 	Providers *idp.Providers
+	// Profiles are the downstreams that people connect to.
+	Profiles *profiles.Profiles
+	// ProfileTrials starts the test of a profile's sign-in.
+	ProfileTrials ProfileTrials
 	// Issuers ends the trust in an issuer of assertions.
 	Issuers IssuerTrust
 	// Clients are the authorization server's.
 	Clients *clients.Clients
+	// Grants are the accounts that people connected, Notify asks people to connect them
+	// again, and People names those people.
+	Grants *grants.Service
+	Notify *notify.Notify
+	People People
 	// URLs says which addresses this installation may fetch from.
 	URLs issuers.URLs
 	// Notice is a standing remark for people who are signed in, such as that private
@@ -116,6 +128,10 @@ func New(cfg Config) (*Console, error) {
 		return nil, errors.New("console: a domain package is missing")
 	case cfg.Providers == nil:
 		return nil, errors.New("console: Providers is required")
+	case cfg.Profiles == nil || cfg.ProfileTrials == nil:
+		return nil, errors.New("console: Profiles and ProfileTrials are required")
+	case cfg.Grants == nil || cfg.Notify == nil || cfg.People == nil:
+		return nil, errors.New("console: Grants, Notify and People are required")
 	case cfg.Connect == nil || cfg.Log == nil || cfg.Ready == nil || cfg.URLs == nil || cfg.Clients == nil:
 		return nil, errors.New("console: Connect, Log, Ready, URLs and Clients are required")
 	}

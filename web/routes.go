@@ -57,8 +57,11 @@ func (k *Console) register() {
 	k.tenant(http.MethodPost, "/:workspace/runtimes/:runtime/tools", authz.WriteUpstreams, k.toolsSync)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/tools/:tool", authz.ReadWorkspace, k.tool)
 	k.tenant(http.MethodGet, "/:workspace/runtimes/:runtime/connect", authz.ReadWorkspace, k.connect)
+	k.registerContract()
 	k.registerScopes()
 	k.registerSignInSettings()
+	k.registerAlerts()
+	k.registerProfiles()
 	k.tenant(http.MethodGet, "/:workspace/clients", authz.ReadWorkspace, k.clients)
 	k.tenant(http.MethodGet, "/:workspace/clients/new", authz.WriteSettings, k.clientNew)
 	k.tenant(http.MethodPost, "/:workspace/clients/new", authz.WriteSettings, k.clientCreate)
@@ -82,6 +85,7 @@ func (k *Console) register() {
 	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/:issuer", authz.WriteSettings, k.issuerUpdate)
 	k.tenant(http.MethodGet, "/:workspace/authorization/issuers/:issuer/remove", authz.WriteSettings, k.issuerRemoval)
 	k.tenant(http.MethodPost, "/:workspace/authorization/issuers/:issuer/remove", authz.WriteSettings, k.issuerRemove)
+	k.registerGrants()
 	k.tenant(http.MethodGet, "/:workspace/logs", authz.ReadLogs, k.logs)
 	k.tenant(http.MethodGet, "/:workspace/logs/:event", authz.ReadLogs, k.log)
 	k.tenant(http.MethodGet, "/:workspace/connections", authz.ReadLogs, k.traces)
@@ -194,7 +198,7 @@ func (k *Console) tenant(method, path string, need authz.Permission, h func(echo
 		if !authz.Allow(member.Role, need) {
 			return needsRole(v, need)
 		}
-		for name, valid := range map[string]func(string) bool{"runtime": validSlug, "event": validID, "trace": validID, "tool": validID, "scope": validID, "provider": validID, "user": validID} {
+		for name, valid := range map[string]func(string) bool{"runtime": validSlug, "event": validID, "trace": validID, "tool": validID, "scope": validID, "provider": validID, "profile": validID, "user": validID, "grant": validID, "batch": validID, "webhook": validID, "alert": validID, "delivery": validID} {
 			if value := c.Param(name); value != "" && !valid(value) {
 				return errs.E(errs.NotFound, "Not found.", nil)
 			}

@@ -37,7 +37,7 @@ func TestEveryRouteIsListed(t *testing.T) {
 
 // fill puts real values into a pattern.
 func fill(pattern, workspace, runtime, event string) string {
-	return strings.NewReplacer(":trace", "tra_0", ":scope", scopeKey, ":client", clientKey, ":issuer", "tis_0", ":workspace", workspace, ":runtime", runtime, ":event", event, ":tool", upstreams.ToolID("echo"), ":provider", providerID, ":user", "eu_0", assets.Prefix+"*", assets.Path("app.css")).Replace(pattern)
+	return strings.NewReplacer(":profile", profileID, ":grant", grantID, ":batch", batchID, ":trace", "tra_0", ":scope", scopeKey, ":client", clientKey, ":issuer", "tis_0", ":workspace", workspace, ":runtime", runtime, ":event", event, ":tool", upstreams.ToolID("echo"), ":provider", providerID, ":user", "eu_0", assets.Prefix+"*", assets.Path("app.css")).Replace(pattern)
 }
 
 func TestStrictHeadersOnEveryRoute(t *testing.T) {
@@ -127,6 +127,35 @@ func visits(runtime string) map[string]visit {
 		"GET /:workspace/runtimes/:runtime/tools":               {status: http.StatusOK},
 		"POST /:workspace/runtimes/:runtime/tools":              {status: http.StatusSeeOther, form: url.Values{}},
 		"GET /:workspace/runtimes/:runtime/tools/:tool":         {status: http.StatusOK},
+		"GET /:workspace/runtimes/:runtime/contract":            {status: http.StatusOK},
+		"POST /:workspace/runtimes/:runtime/contract":           {status: http.StatusUnprocessableEntity, form: url.Values{"bearer": {"bearer"}, "header.X-Emcy-Tenant": {"Cookie"}}},
+		"POST /:workspace/runtimes/:runtime/contract/verify":    {status: http.StatusOK, form: url.Values{}},
+		"GET /:workspace/profiles":                              {status: http.StatusOK},
+		"GET /:workspace/profiles/new":                          {status: http.StatusOK},
+		"GET /:workspace/profiles/new/:profile":                 {status: http.StatusSeeOther},
+		"POST /:workspace/profiles/new/:profile":                {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"GET /:workspace/profiles/:profile":                     {status: http.StatusOK},
+		"GET /:workspace/profiles/:profile/edit":                {status: http.StatusOK},
+		"POST /:workspace/profiles/:profile/edit":               {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"POST /:workspace/profiles/:profile/discover":           {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"GET /:workspace/profiles/:profile/client":              {status: http.StatusNotFound},
+		"POST /:workspace/profiles/:profile/client":             {status: http.StatusNotFound, form: url.Values{}},
+		"GET /:workspace/profiles/:profile/remove":              {status: http.StatusOK},
+		"POST /:workspace/profiles/:profile/remove":             {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"GET /:workspace/runtimes/:runtime/access":              {status: http.StatusOK},
+		"POST /:workspace/runtimes/:runtime/access":             {status: http.StatusConflict, form: url.Values{}},
+		"GET /:workspace/grants":                                {status: http.StatusOK},
+		"POST /:workspace/grants/ask":                           {status: http.StatusSeeOther, form: url.Values{}},
+		"GET /:workspace/grants/revoke":                         {status: http.StatusOK},
+		"POST /:workspace/grants/revoke":                        {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"GET /:workspace/grants/revocations/:batch":             {status: http.StatusOK},
+		"GET /:workspace/grants/revocations/:batch/report.csv":  {status: http.StatusOK},
+		"POST /:workspace/grants/revocations/:batch/continue":   {status: http.StatusSeeOther, form: url.Values{}},
+		"GET /:workspace/grants/:grant":                         {status: http.StatusOK},
+		"POST /:workspace/grants/:grant/refresh":                {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"POST /:workspace/grants/:grant/ask":                    {status: http.StatusUnprocessableEntity, form: url.Values{}},
+		"GET /:workspace/grants/:grant/revoke":                  {status: http.StatusOK},
+		"POST /:workspace/grants/:grant/revoke":                 {status: http.StatusSeeOther, form: url.Values{}},
 		"GET /:workspace/scopes":                                {status: http.StatusOK},
 		"GET /:workspace/scopes/new":                            {status: http.StatusOK},
 		"POST /:workspace/scopes/new":                           {status: http.StatusUnprocessableEntity, form: url.Values{}},
@@ -198,6 +227,7 @@ var (
 func (b *testBundle) furnish(t *testing.T, h tenancy.Handle, name string) {
 	t.Helper()
 	b.addProvider(t, h, name)
+	b.furnishGrants(t, h, name)
 	require.NoError(t, scopes.New(b.config.DB).Create(t.Context(), h, scopes.Input{Name: scopeName, Title: name}))
 	require.NoError(t, b.config.DB.Write(t.Context(), h, func(tx *tenancy.Tx) error {
 		return tx.DB().Create(&newClientRow{
@@ -279,7 +309,7 @@ func TestTenantsNeverMeet(t *testing.T) {
 			require.Contains(t, []int{http.StatusSeeOther, http.StatusUnauthorized}, nobody.status, name)
 			require.NotContains(t, nobody.body, canary, name)
 			// Through her own workspace, with Ana's ids.
-			if strings.Contains(r.Path, ":runtime") || strings.Contains(r.Path, ":event") || strings.Contains(r.Path, ":client") || strings.Contains(r.Path, ":scope") || v.query != "" {
+			if strings.Contains(r.Path, ":runtime") || strings.Contains(r.Path, ":event") || strings.Contains(r.Path, ":client") || strings.Contains(r.Path, ":scope") || strings.Contains(r.Path, "profiles/:profile") || v.query != "" {
 				through := b.send(t, eve, r.Method, fill(r.Path, "evil", canary+"-rt", e.ID)+v.query, form(eve), nil)
 				require.Equal(t, http.StatusNotFound, through.status, name)
 				require.NotContains(t, strings.ReplaceAll(through.body, e.ID, ""), canary, name)

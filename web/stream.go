@@ -213,6 +213,10 @@ func (k *Console) topics(c echo.Context, v Visit) ([]topic, error) {
 			out = append(out, &logsTopic{console: k, visit: v})
 		case name == "traces":
 			out = append(out, &tracesTopic{console: k, visit: v})
+		case kind == "grant" && validID(slug):
+			out = append(out, &grantTopic{console: k, visit: v, id: slug})
+		case kind == "revocation" && validID(slug):
+			out = append(out, &batchTopic{console: k, visit: v, id: slug})
 		case (kind == "connect" || kind == "probe") && validSlug(slug):
 			u, err := k.cfg.Upstreams.Get(c.Request().Context(), v.Handle, slug)
 			if err != nil {
@@ -224,7 +228,7 @@ func (k *Console) topics(c echo.Context, v Visit) ([]topic, error) {
 				out = append(out, &probeTopic{console: k, visit: v, upstream: u})
 			}
 		default:
-			return nil, refuse(http.StatusBadRequest, "There is no such topic", "Topics are logs, traces, connect:<runtime> and probe:<runtime>.")
+			return nil, refuse(http.StatusBadRequest, "There is no such topic", "Topics are logs, traces, connect:<runtime>, probe:<runtime>, grant:<id> and revocation:<id>.")
 		}
 	}
 	return out, nil

@@ -22,6 +22,7 @@ import (
 	"github.com/emcy/gateway/authz/server"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/keys"
+	"github.com/emcy/gateway/cmd/join"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/internal/ids"
@@ -85,6 +86,8 @@ type testBundle struct {
 	// calls are what apps did, by subject and client.
 	callsMu sync.Mutex
 	calls   map[string][]server.Call
+	// brokers are the nodes' ways to providers, in their order.
+	brokers []join.Connects
 	// resourcesFail makes the list of runtimes fail.
 	resourcesFail bool
 }
@@ -141,7 +144,7 @@ func (b *testBundle) wire() {
 
 func (b *testBundle) node(db *tenancy.DB) *server.Server {
 	return server.New(server.Config{
-		DB: db, People: people{b.people}, Resources: resources{&b.resourcesFail}, Calls: calls{b}, Outbound: outbound.New(outbound.Config{AllowPrivate: true}), SignIn: outbound.Config{AllowPrivate: true}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		DB: db, People: people{b.people}, Resources: resources{&b.resourcesFail}, Calls: calls{b}, Connects: b.connects(db), Outbound: outbound.New(outbound.Config{AllowPrivate: true}), SignIn: outbound.Config{AllowPrivate: true}, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
 		ClientIP: func(r *http.Request) netip.Addr { return b.clientIP(r) },
 		Log:      slog.New(slog.NewJSONHandler(b.log, nil)),
 	})

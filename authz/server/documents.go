@@ -10,12 +10,12 @@ import (
 
 	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
-	"github.com/emcy/gateway/authz/server/jwks"
 	"github.com/emcy/gateway/authz/server/keys"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/scopes"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/dpop"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/tenancy"
 )
 

@@ -115,7 +115,7 @@ func Revoked(tx *tenancy.Tx) ([]string, error) {
 // alive tells whether who and what a family stands for are still there.
 func (s *Server) alive(tx *tenancy.Tx, family familyRow) (bool, error) {
 	if family.Origin != originClientCredentials {
-		entitled, err := s.flow.Entitled(tx, family.Subject)
+		entitled, err := s.flow.EntitledAt(tx, family.Subject, family.UpstreamID)
 		if err != nil || !entitled {
 			return false, err
 		}
@@ -158,7 +158,7 @@ func RecentReuse(tx *tenancy.Tx, limit int) ([]Reuse, error) {
 // endIfVoid revokes a family whose person is no member any more, or whose runtime
 // is gone: a new runtime of the same name is another one.
 func (s *Server) endIfVoid(tx *tenancy.Tx, family familyRow) (ended bool, err error) {
-	entitled, err := s.flow.Entitled(tx, family.Subject)
+	entitled, err := s.flow.EntitledAt(tx, family.Subject, family.UpstreamID)
 	if err != nil {
 		return false, fmt.Errorf("check subject: %w", err)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/emcy/gateway/authz/server/flow"
@@ -63,6 +64,15 @@ func (s *Server) table() []route {
 		get("/consent", false, s.consentPage),
 		post("/consent", false, s.consent),
 		get(flow.DonePath, false, s.donePage),
+		get(flow.ConnectPath, false, s.connectPage),
+		post(flow.ConnectPath, false, s.connect),
+		get(connectCallbackPath, false, s.connectCallback),
+		get(connectDonePath, false, s.connectDone), // before the next, which would take it for a token
+		get(connectLinkPath, false, s.connectLink),
+		get(clientDocumentPath, false, s.clientDocument),
+		get(clientKeysPath, false, s.clientKeys),
+		get(disconnectPath, false, s.disconnectPage),
+		post(disconnectPath, false, s.disconnect),
 		get(appsPath, false, s.appsPage),
 		post(appsPath+"/revoke", false, s.revokeApp),
 		post(appsPath+"/revoke-all", false, s.revokeApps),
@@ -134,6 +144,9 @@ func (s *Server) match(r *http.Request) (matched []route, allow []string) {
 			continue
 		}
 		matched = append(matched, route)
+		if slices.Contains(allow, route.method) {
+			continue // an exact path that a pattern fits, too
+		}
 		allow = append(allow, route.method)
 		if route.method == http.MethodGet {
 			allow = append(allow, http.MethodHead)

@@ -17,8 +17,10 @@ const appsPath = "/me/apps"
 
 // flashes are what the page before can say, by a word in the address.
 var flashes = map[string]string{
-	"ended":     "Access ended. The app stops within seconds.",
-	"ended-all": "All access ended. The apps stop within seconds.",
+	"ended":        "Access ended. The app stops within seconds.",
+	"ended-all":    "All access ended. The apps stop within seconds.",
+	"connected":    "The account is connected.",
+	"disconnected": "The account is disconnected. Runtimes stop working with it within seconds.",
 }
 
 func (s *Server) appsPage(w http.ResponseWriter, r *http.Request) {
@@ -39,6 +41,10 @@ func (s *Server) appsPage(w http.ResponseWriter, r *http.Request) {
 	view := enduser.AppsPage{Page: s.page(r, a), AccountName: a.Person.Name, AccountEmail: a.Person.Email, Flash: flashes[r.URL.Query().Get("done")]}
 	for i, app := range apps {
 		view.Apps = append(view.Apps, describeApp("app-"+strconv.Itoa(i+1), app))
+	}
+	if view.Connections, err = s.connectionsOf(r, a.Person.ID, apps); err != nil {
+		s.pageFor(w, r, err)
+		return
 	}
 	s.render(w, r, http.StatusOK, "'self'", enduser.Apps(view))
 }

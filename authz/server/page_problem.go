@@ -34,6 +34,7 @@ var problems = []struct {
 	{flow.ErrOtherBrowser, http.StatusForbidden, pageError{code: "other_browser", title: "Go on where you started", cure: "Open this in the browser that the app opened, or start again from the app. If somebody sent you this link, close it: they may want you to allow something for them."}},
 	{flow.ErrNoCookies, http.StatusForbidden, pageError{code: "cookies_blocked", title: "Cookies are blocked here", cure: "Allow cookies for this site, or open the link in the browser that the app opened; then start again from the app. Private windows and in-app browsers often block them."}},
 	{flow.ErrUnbound, http.StatusBadRequest, pageError{code: "not_started_here", title: "This browser did not set out for this", cure: "Nothing was done. Start again from the app. If somebody sent you this link, close it."}},
+	{flow.ErrOtherAccount, http.StatusForbidden, pageError{code: "other_account", title: "You are signed in with another account now", cure: startAgain}},
 	{flow.ErrHeld, http.StatusForbidden, pageError{code: "client_held", title: "An administrator has to approve this app", cure: "Ask an administrator of this workspace to approve it under Clients, then start again from the app."}},
 	{flow.ErrRedirect, http.StatusBadRequest, pageError{code: "invalid_redirect_uri", title: "The app returns to another address now", cure: startAgain}},
 	{flow.ErrBlocked, http.StatusForbidden, pageError{code: "client_blocked", title: "This app is blocked here", cure: "If you need it, ask an administrator of this workspace."}},

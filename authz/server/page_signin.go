@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -20,11 +21,20 @@ func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) {
 		s.step(w, a)
 		return
 	}
+	if a.SignIn != "" {
+		s.showProfileSignIn(w, r, a, a.SignIn)
+		return
+	}
 	s.showSignIn(w, r, http.StatusOK, a, "", "", nil)
 }
 
 func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request, status int, a flow.Attempt, email, summary string, fields map[string]string) {
 	links, err := s.providerLinks(r, a)
+	if err == nil {
+		var more []enduser.ProviderLink
+		more, err = s.profileLinks(r, a)
+		links = append(links, more...)
+	}
 	if err != nil {
 		s.pageFor(w, r, err)
 		return
@@ -32,7 +42,7 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request, status int, 
 	page := s.page(r, a)
 	client, verified := shownName(identityOf(a.Client, describeRedirect(a), page.Tenant, s.db.Clock().Now()))
 	s.render(w, r, status, formTargets(a), enduser.SignIn(enduser.SignInPage{
-		Page: page, Attempt: a.ID, Client: client, ClientVerified: verified, Runtime: a.Resource.Name, Providers: links,
+		Page: page, Attempt: a.ID, Client: client, ClientVerified: verified, Runtime: cmp.Or(a.Resource.Name, s.linkedRuntime(r, a)), Providers: links,
 		Email: email, Summary: summary, Errors: fields,
 	}))
 }
@@ -40,6 +50,10 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request, status int, 
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	a, values, ok := s.submitted(w, r)
 	if !ok {
+		return
+	}
+	if a.SignIn != "" {
+		s.step(w, a) // a password is not how people come to this runtime
 		return
 	}
 	req := requestFrom(r.Context())
@@ -72,11 +86,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	setCookie(w, sessionCookie, req.issuer, session, int(flow.SessionLife.Seconds()))
-	if a.ID == flow.OwnID {
-		s.redirect(w, appsPath)
-		return
-	}
-	s.redirect(w, "/consent?attempt="+url.QueryEscape(a.ID))
+	s.signedIn(w, a.ID)
 }
 
 // signOut is "not you?": the session ends and the attempt goes on at the sign-in.

@@ -24,11 +24,11 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, id string) (a flo
 	req := requestFrom(r.Context())
 	session := cookie(r, sessionCookie, req.issuer)
 	var err error
-	if id == flow.OwnID {
+	if flow.IsOwn(id) {
 		if req.browser == "" && r.Method == http.MethodGet {
 			req.browser = setBrowser(w, req.issuer)
 		}
-		a, err = s.flow.Own(r.Context(), req.handle, req.issuer, req.browser, session)
+		a, err = s.flow.Own(r.Context(), req.handle, req.issuer, id, req.browser, session)
 	} else {
 		a, err = s.flow.Visit(r.Context(), req.handle, req.issuer, id, req.browser, session)
 	}
@@ -88,8 +88,8 @@ func (s *Server) step(w http.ResponseWriter, a flow.Attempt) {
 	case flow.StepAnswer:
 		s.redirect(w, a.Answer)
 	case flow.StepOwn:
-		s.redirect(w, appsPath)
-	case flow.StepSignIn, flow.StepConsent:
+		s.redirect(w, ownPath(a.ID))
+	case flow.StepSignIn, flow.StepConsent, flow.StepConnect:
 		s.redirect(w, "/"+string(a.Next())+"?attempt="+url.QueryEscape(a.ID))
 	}
 }

@@ -49,7 +49,7 @@ func (s *Server) providerPage(w http.ResponseWriter, r *http.Request) {
 		if a, ok = s.visit(w, r, query.Get("attempt")); !ok {
 			return
 		}
-		if a.Next() != flow.StepSignIn {
+		if a.Next() != flow.StepSignIn || a.SignIn != "" {
 			s.step(w, a)
 			return
 		}
@@ -85,7 +85,7 @@ func (s *Server) providerStart(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return
 		}
-		if a.Next() != flow.StepSignIn {
+		if a.Next() != flow.StepSignIn || a.SignIn != "" {
 			s.step(w, a)
 			return
 		}
@@ -131,11 +131,7 @@ func (s *Server) providerCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	setCookie(w, sessionCookie, req.issuer, session, int(flow.SessionLife.Seconds()))
-	if result.Attempt == flow.OwnID {
-		s.redirect(w, appsPath)
-		return
-	}
-	s.redirect(w, "/consent?attempt="+url.QueryEscape(result.Attempt))
+	s.signedIn(w, result.Attempt)
 }
 
 // providerError shows why a sign-in at a provider does not go on.

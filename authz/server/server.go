@@ -10,9 +10,9 @@ import (
 	"github.com/emcy/gateway/authz/server/clients"
 	"github.com/emcy/gateway/authz/server/flow"
 	"github.com/emcy/gateway/authz/server/idp"
-	"github.com/emcy/gateway/authz/server/jwks"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/trace"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"
 )
@@ -33,12 +33,14 @@ type People interface {
 	AccountOf(ctx context.Context, email string) (accountID string, err error)
 }
 
-// Config is what the server is made of. Every field is required.
+// Config is what the server is made of. Every field is required but Connects and Trace.
 type Config struct {
 	DB        *tenancy.DB
 	People    People
 	Resources Resources
 	Calls     Calls
+	// Connects are the accounts at the providers behind runtimes; nil where no runtime has any.
+	Connects Connects
 	// Outbound fetches what clients name: their metadata documents and key sets.
 	Outbound *outbound.Client
 	// SignIn says how far requests to the tenants' sign-in providers may go.
@@ -60,6 +62,7 @@ type Server struct {
 	people        People
 	resources     Resources
 	calls         Calls
+	connects      Connects
 	keySets       *jwks.Cache
 	assets        http.Handler
 	prefix        string
@@ -82,14 +85,17 @@ type Server struct {
 
 // New makes the server.
 func New(cfg Config) *Server {
+	if cfg.Connects == nil {
+		cfg.Connects = unconnected{}
+	}
 	s := &Server{
-		db: cfg.DB, people: cfg.People, userCodes: clients.NewHourly(cfg.DB.Clock(), codesPerHour), resources: cfg.Resources, calls: cfg.Calls, keySets: jwks.New(cfg.Outbound, cfg.DB.Clock()), assets: cfg.Assets, prefix: cfg.AssetsPrefix, clientIP: cfg.ClientIP,
+		db: cfg.DB, people: cfg.People, userCodes: clients.NewHourly(cfg.DB.Clock(), codesPerHour), resources: cfg.Resources, calls: cfg.Calls, connects: cfg.Connects, keySets: jwks.New(cfg.Outbound, cfg.DB.Clock()), assets: cfg.Assets, prefix: cfg.AssetsPrefix, clientIP: cfg.ClientIP,
 		registrations: clients.NewHourly(cfg.DB.Clock(), clients.RegistrationsPerHour), attempts: clients.NewHourly(cfg.DB.Clock(), clients.AttemptsPerHour), bodyTime: bodyTime, log: cfg.Log,
 		rotations: newRotations(), stepUps: newStepUps(), terms: newKnownTerms(), origins: newOrigins(cfg.DB), trace: cfg.Trace,
 	}
 	s.clients = clients.New(clients.Config{DB: cfg.DB, Outbound: cfg.Outbound, Keys: s.keySets, Ended: s.endClient, Log: cfg.Log})
 	s.idp = idp.New(idp.Config{DB: cfg.DB, Outbound: cfg.SignIn, Revoke: s.endSubjects})
-	s.flow = flow.New(flow.Config{DB: cfg.DB, People: cfg.People, Lookup: lookup{s}, Codes: s, Devices: s})
+	s.flow = flow.New(flow.Config{DB: cfg.DB, People: cfg.People, Lookup: lookup{s}, Accounts: cfg.Connects, Codes: s, Devices: s})
 	s.op = oplib.New(s)
 	s.routes = s.table()
 	return s

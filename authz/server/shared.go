@@ -134,7 +134,7 @@ func (s *Server) entitled(tx *tenancy.Tx, l line) (bool, error) {
 	if l.Member {
 		return true, nil
 	}
-	ok, err := s.flow.Entitled(tx, l.Subject)
+	ok, err := s.flow.EntitledAt(tx, l.Subject, l.UpstreamID)
 	if err != nil {
 		return false, fmt.Errorf("check subject: %w", err)
 	}

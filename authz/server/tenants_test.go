@@ -12,7 +12,10 @@ import (
 
 	"github.com/emcy/gateway/authz/server/idp"
 	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/grants/profiles"
+	downstream "github.com/emcy/gateway/grants/provider"
 	"github.com/emcy/gateway/test/fakes/oidc"
+	fakes "github.com/emcy/gateway/test/fakes/provider"
 )
 
 // cross is a browser whose cookies of one tenant are carried to another, which a
@@ -49,7 +52,7 @@ func TestTwoTenants(t *testing.T) {
 		there := here.cross(other)
 		keys := here.get("/jwks").body
 		kid := keys[strings.Index(keys, `"kid":"`)+7:][:43]
-		canaries := []string{"acme", name, a.handle.Tenant(), a.owner.ID, a.owner.Email, a.owner.Name, kid, "Runtime tickets of acme"}
+		canaries := []string{"acme", "Northwind", "Described", name, a.handle.Tenant(), a.owner.ID, a.owner.Email, a.owner.Name, kid, "Runtime tickets of acme"}
 
 		form := func(br *browser, path string, v url.Values) page { return br.submit(path, v) }
 		pageOf := func(path string) func(br *browser) page {
@@ -97,7 +100,38 @@ func TestTwoTenants(t *testing.T) {
 		require.NoError(b.t, err)
 		trial := func(br *browser) page { return br.get("/sign-in/" + provider.ID + "?trial=" + ticket) }
 		away := func(br *browser) page { return br.submit("/sign-in/"+provider.ID, trial(here).fields()) }
+		behind := fakes.New(b.t, fakes.Now(b.env.Clock.Now))
+		profile := a.profile(behind)
+		a.attachFor(profile, profiles.NeededForNothing, "todos.read") // the other entries go on without
+		described := a.loose(profiles.Input{
+			Name: "Described", Kind: profiles.KindOAuth, Preset: "generic", Settings: profiles.Settings{Discovery: profiles.Manual, Endpoints: downstream.Endpoints{Authorization: behind.Authorization, Token: behind.Token, AuthMethods: []string{profiles.AuthKey}}},
+			Client: profiles.ClientInput{Kind: profiles.CIMD, AuthMethod: profiles.AuthKey, KeyAlg: profiles.KeyES256},
+		})
+		card := func(br *browser) page { return br.get("/connect?profile=" + profile.ID) }
+		connecting := func(br *browser) page { return br.submit("/connect", card(here).fields("decision", "connect")) }
+		link := func() string { return a.link(profile, a.owner.ID, client.id) }
+		used := link()
+		linked := here.get(here.get(used).location)
+		require.Equal(b.t, 200, linked.status, linked.body)
+		done := here.get(back(profile, behind.Approve(b.t, here.away(linked)))).location
+		document := func(path string) func(br *browser) page {
+			return func(br *browser) page { return br.get(strings.Replace(path, "{profile}", described.ID, 1)) }
+		}
+		ending := func(br *browser) page { return br.get("/me/apps/disconnect?profile=" + profile.ID) }
 		entries := map[string]entry{
+			"GET /connect":  {card, 200, 303, false},
+			"POST /connect": {connecting, 303, 403, false},
+			"GET /connect/callback/{profile}": {func(br *browser) page {
+				return br.get(back(profile, behind.Approve(b.t, connecting(here).location)))
+			}, 303, 400, false},
+			"GET /connect/done":                {func(br *browser) page { return br.get(done) }, 200, 303, false},
+			"GET /connect/{token}":             {func(br *browser) page { return br.get(br.get(link()).location) }, 200, 303, false},
+			"GET /oauth/client/{profile}":      {document("/oauth/client/{profile}"), 200, 404, false},
+			"GET /oauth/client/{profile}/jwks": {document("/oauth/client/{profile}/jwks"), 200, 404, false},
+			"GET /me/apps/disconnect":          {ending, 200, 303, false},
+			"POST /me/apps/disconnect": {func(br *browser) page {
+				return br.submit("/me/apps/disconnect", ending(here).fields())
+			}, 303, 403, false},
 			"GET /sign-in/{provider}":  {trial, 200, 404, false},
 			"POST /sign-in/{provider}": {away, 303, 404, false},
 			"GET /callback/{provider}": {func(br *browser) page {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/emcy/gateway/edge"
 	"github.com/emcy/gateway/internal/httpx"
+	"github.com/emcy/gateway/notify/mail"
 	"github.com/emcy/gateway/tenancy/workspaces"
 )
 
@@ -41,8 +42,11 @@ type config struct {
 	AllowPrivate     bool
 	PrivateByItself  bool // AllowPrivate was not asked for, but follows from the public URL
 	TrustedProxies   []netip.Prefix
-	LogLevel         slog.Level
-	LogJSON          bool
+	// Mail is where mail is handed in; nil where no server is set.
+	Mail     *mail.Server
+	MailFrom string
+	LogLevel slog.Level
+	LogJSON  bool
 }
 
 // variable is one setting of the environment.
@@ -66,6 +70,9 @@ var variables = []variable{
 	{"EMCY_ROLES", "console,edge,worker", "what this process does"},
 	{"EMCY_ALLOW_PRIVATE_UPSTREAMS", "", "true lets runtimes be on loopback and private addresses; by default only where the console is on localhost"},
 	{"EMCY_TRUSTED_PROXIES", "", "address ranges whose X-Forwarded-For is believed, separated by commas"},
+	{"EMCY_SMTP_URL", "", "mail server: smtp://, smtp+starttls:// or smtps://[user:password@]host[:port]; none means that no mail is sent"},
+	{"EMCY_SMTP_URL_FILE", "", "file that holds EMCY_SMTP_URL"},
+	{"EMCY_MAIL_FROM", "", "sender of mail, such as Acme Gateway <alerts@example.com>; goes with EMCY_SMTP_URL"},
 	{"EMCY_LOG_LEVEL", "info", "debug, info, warn or error"},
 	{"EMCY_LOG_FORMAT", "text", "text or json"},
 }
@@ -115,6 +122,7 @@ func readConfig(environ []string) (config, error) {
 		{"EMCY_ROLES", readRoles},
 		{"EMCY_ALLOW_PRIVATE_UPSTREAMS", readPrivate},
 		{"EMCY_TRUSTED_PROXIES", readProxies},
+		{"EMCY_SMTP_URL", readMail},
 		{"EMCY_LOG_LEVEL", readLog},
 	} {
 		if err := part.read(&c, env); err != nil {
@@ -126,18 +134,49 @@ func readConfig(environ []string) (config, error) {
 
 func readDatabase(c *config, env map[string]string) error {
 	c.DataDir = filepath.Clean(env["EMCY_DATA_DIR"])
-	c.DatabaseURL = env["EMCY_DATABASE_URL"]
-	if file := env["EMCY_DATABASE_URL_FILE"]; file != "" {
-		if c.DatabaseURL != "" {
-			return errors.New("EMCY_DATABASE_URL is set, too; use one of them")
-		}
-		data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-		c.DatabaseURL = strings.TrimSpace(string(data))
-	}
 	c.KeyFile = env["EMCY_KEY_FILE"]
+	var err error
+	c.DatabaseURL, err = secretSetting(env, "EMCY_DATABASE_URL")
+	return err
+}
+
+// secretSetting is a setting that can also be in a file, under its name and _FILE.
+func secretSetting(env map[string]string, name string) (string, error) {
+	file := env[name+"_FILE"]
+	if file == "" {
+		return env[name], nil
+	}
+	if env[name] != "" {
+		return "", fmt.Errorf("%s is set, too; use one of them", name)
+	}
+	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", fmt.Errorf("read: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+// readMail never puts the URL into an error: it may hold a password.
+func readMail(c *config, env map[string]string) error {
+	raw, err := secretSetting(env, "EMCY_SMTP_URL")
+	if err != nil {
+		return err
+	}
+	c.MailFrom = env["EMCY_MAIL_FROM"]
+	if (raw == "") != (c.MailFrom == "") {
+		return errors.New("EMCY_SMTP_URL and EMCY_MAIL_FROM go together")
+	}
+	if raw == "" {
+		return nil
+	}
+	server, err := mail.ParseServer(raw)
+	if err != nil {
+		return err
+	}
+	if _, _, err := mail.ParseFrom(c.MailFrom); err != nil {
+		return fmt.Errorf("EMCY_MAIL_FROM: %w", err)
+	}
+	c.Mail = &server
 	return nil
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -67,6 +70,9 @@ func TestConfigRefusals(t *testing.T) {
 		"EMCY_EDGE_TLS_KEY=key.pem":                            "EMCY_EDGE_TLS_KEY go together",
 		"EMCY_DATABASE_URL_FILE=/nowhere":                      "EMCY_DATABASE_URL_FILE",
 		"EMCY_EDGE_ORIGIN=https://{tenant}.example.com/path\n": "EMCY_EDGE_ORIGIN",
+		"EMCY_SMTP_URL=smtp://localhost":                       "go together",
+		"EMCY_MAIL_FROM=alerts@example.com":                    "go together",
+		"EMCY_SMTP_URL_FILE=/nowhere":                          "EMCY_SMTP_URL: read",
 	} {
 		_, err := readConfig([]string{setting})
 		require.ErrorContains(t, err, want, setting)
@@ -76,6 +82,32 @@ func TestConfigRefusals(t *testing.T) {
 	require.ErrorContains(t, err, "another registrable domain")
 	_, err = readConfig([]string{"EMCY_PUBLIC_URL=http://localhost:8080", "EMCY_EDGE_ORIGIN=http://{tenant}.localhost:8081", "EMCY_EDGE_LISTEN=:1"})
 	require.NoError(t, err, "on loopback one name for both is fine")
+}
+
+// TestMailSettings: a password is in no error and in no rendering of the configuration.
+func TestMailSettings(t *testing.T) {
+	t.Parallel()
+	const from, canary = "EMCY_MAIL_FROM=Acme <alerts@example.com>", "canary_smtp_password"
+	c, err := readConfig([]string{"EMCY_SMTP_URL=smtps://gateway:" + canary + "@mail.example.com", from})
+	require.NoError(t, err)
+	require.Equal(t, "mail.example.com:465", c.Mail.Address())
+	require.Equal(t, canary, c.Mail.Password.Reveal())
+	require.NotContains(t, fmt.Sprintf("%+v %+v", c, *c.Mail), canary)
+	file := filepath.Join(t.TempDir(), "smtp")
+	require.NoError(t, os.WriteFile(file, []byte("smtp+starttls://gateway:"+canary+"@mail.example.com\n"), 0o600))
+	c, err = readConfig([]string{"EMCY_SMTP_URL_FILE=" + file, from})
+	require.NoError(t, err)
+	require.Equal(t, "mail.example.com:587", c.Mail.Address())
+	for _, bad := range [][]string{
+		{"EMCY_SMTP_URL=smtp://u:" + canary + "@mail.example.com", from},
+		{"EMCY_SMTP_URL=smtps://u:" + canary + "@ mail", from},
+		{"EMCY_SMTP_URL=smtps://u:" + canary + "@mail.example.com", "EMCY_MAIL_FROM=nobody"},
+		{"EMCY_SMTP_URL=smtps://u:" + canary + "@mail.example.com", "EMCY_SMTP_URL_FILE=" + file, from},
+	} {
+		_, err := readConfig(bad)
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), canary)
+	}
 }
 
 func TestCommandLine(t *testing.T) {

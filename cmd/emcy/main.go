@@ -35,7 +35,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if len(args) > 0 {
 		command = args[0]
 	}
-	if len(args) > 1 && command != "help" {
+	if len(args) > 1 && command != "help" && command != "grants" {
 		_, _ = fmt.Fprintf(stderr, "emcy: %s takes no arguments, settings come from the environment (emcy help)\n", command)
 		return exitUsage
 	}
@@ -49,6 +49,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		act = migrate
 	case "healthcheck":
 		act = healthcheck
+	case "grants":
+		d, ok := readDrill(args[1:], stderr)
+		if !ok {
+			return exitUsage
+		}
+		act = d.run
 	case "version":
 		_, _ = fmt.Fprintln(stdout, "emcy", version())
 		return 0
@@ -96,6 +102,7 @@ Usage: emcy <command>
 
   serve        serve the console, the workspaces and the workers
   migrate      bring the database up to date and end (serve does it, too)
+  grants       revoke the downstream grants of a workspace or of all (emcy grants revoke --help)
   healthcheck  ask the running process whether it is ready
   version      print the version
   help         print this

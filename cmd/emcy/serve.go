@@ -21,12 +21,16 @@ import (
 	"github.com/emcy/gateway/edge"
 	"github.com/emcy/gateway/edge/feed"
 	"github.com/emcy/gateway/edge/snapshot"
+	"github.com/emcy/gateway/grants"
+	"github.com/emcy/gateway/grants/connect"
+	"github.com/emcy/gateway/grants/provider"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/httpx"
 	"github.com/emcy/gateway/internal/logx"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/internal/seal"
 	"github.com/emcy/gateway/jobs"
+	"github.com/emcy/gateway/notify"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/accounts"
 	"github.com/emcy/gateway/tenancy/workspaces"
@@ -106,6 +110,13 @@ type gateway struct {
 	// traces takes the steps of connecting clients, from the edge and the authorization server.
 	traces   *trace.Recorder
 	outbound *outbound.Client
+	// grants keeps downstream tokens, provider speaks with those who issue them, and
+	// downstream is what the edge takes them from.
+	grants     *grants.Service
+	provider   *provider.Provider
+	downstream *grants.Source
+	// connects takes people to providers and back.
+	connects *connect.Connects
 }
 
 // onStop adds something to stop. The last one started stops first.
@@ -168,11 +179,22 @@ func (g *gateway) start(ctx context.Context) error {
 	}
 	g.traces.Start()
 	g.onStop(g.traces.Stop)
+	alerts, err := g.newNotify(people.accounts, out)
+	if err != nil {
+		return err
+	}
+	if g.grants, g.provider, err = g.newGrants(queue, alerts, client); err != nil {
+		return err
+	}
+	if g.connects, err = g.newConnects(); err != nil {
+		return err
+	}
 	as := server.New(server.Config{
-		DB: g.db, People: people, Resources: resources{}, Calls: calls{usage.NewLog(g.db)}, Outbound: client, SignIn: out, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
+		DB: g.db, People: people, Resources: resources{}, Calls: calls{usage.NewLog(g.db)}, Connects: g.connectPages(), Outbound: client, SignIn: out, Assets: assets.Handler(), AssetsPrefix: assets.Prefix,
 		ClientIP: func(r *http.Request) netip.Addr { return httpx.ClientIP(r, g.cfg.TrustedProxies) }, Log: g.log, Trace: g.traces,
 	})
 	registry := upstreams.New(g.db, client, probe.New(probe.Config{Outbound: out, Clock: g.db.Clock(), Version: version()}), as, queue)
+	registry.UseAssertions(workerAssertions{})
 
 	if g.cfg.Edge {
 		if err := g.startEdge(ctx, bound.edge, client, as, ws); err != nil {
@@ -180,12 +202,12 @@ func (g *gateway) start(ctx context.Context) error {
 		}
 	}
 	if g.cfg.Worker {
-		if err := g.startWorker(ctx, queue, registry, people.accounts, as); err != nil {
+		if err := g.startWorker(ctx, queue, registry, people.accounts, as, alerts); err != nil {
 			return err
 		}
 	}
 	if g.cfg.Console {
-		return g.startConsole(bound.console, people.accounts, ws, registry, as)
+		return g.startConsole(bound.console, people.accounts, ws, registry, as, alerts)
 	}
 	return nil
 }
@@ -206,10 +228,15 @@ func (g *gateway) startEdge(ctx context.Context, listener net.Listener, client *
 		return err
 	}
 	g.onStop(recorder.Stop)
+	g.downstream = grants.NewSource(g.db, g.grants, g.log)
+	if err := g.downstream.Start(); err != nil {
+		return err
+	}
+	g.onStop(func(context.Context) error { g.downstream.Stop(); return nil })
 	store := snapshot.NewStore()
 	front, err := edge.New(edge.Config{
 		Snapshots: store, Transport: client.Relay(outbound.TransportOptions{}), Recorder: recorder, Clock: g.db.Clock(), Log: g.log, Via: pseudonym(g.db.KEK()), Pages: g.cfg.EdgePages,
-		Tracer: tracer{g.traces, g.cfg.TrustedProxies}, StepUps: as,
+		Tracer: tracer{g.traces, g.cfg.TrustedProxies}, StepUps: as, Downstreams: downstreams{g.db, g.downstream, g.connects, store},
 		Auth: func(w http.ResponseWriter, r *http.Request, t *snapshot.Tenant) { as.Serve(w, r, t.Issuer) },
 	})
 	if err != nil {
@@ -272,17 +299,19 @@ func after(ctx context.Context, d time.Duration) <-chan struct{} {
 	return done.Done()
 }
 
-func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *upstreams.Registry, people *accounts.Accounts, as *server.Server) error {
+func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *upstreams.Registry, people *accounts.Accounts, as *server.Server, alerts *notify.Notify) error {
 	err := queue.Start(context.WithoutCancel(ctx), jobs.Work{
 		Probe: func(ctx context.Context, h tenancy.Handle, id string) error {
 			_, err := registry.ProbeByID(ctx, h, id)
 			return err
 		},
-		ProbeAll:       registry.ProbeDue,
-		TurnKeys:       func(ctx context.Context) error { return keys.TurnAll(ctx, g.db) },
-		RenewDocuments: as.Clients().Renew,
+		ProbeAll:             registry.ProbeDue,
+		TurnKeys:             func(ctx context.Context) error { return keys.TurnAll(ctx, g.db) },
+		RenewDocuments:       as.Clients().Renew,
+		DeliverNotifications: alerts.Deliver,
+		Grants:               jobs.WorkOn(g.grants),
 		Sweep: func(ctx context.Context) error {
-			return errors.Join(people.Sweep(ctx), as.Sweep(ctx), g.traces.Sweep(ctx), g.sweepUsage(ctx))
+			return errors.Join(g.grants.Sweep(ctx), g.connects.Sweep(ctx), alerts.Sweep(ctx), people.Sweep(ctx), as.Sweep(ctx), g.traces.Sweep(ctx), g.sweepUsage(ctx))
 		},
 	})
 	if err != nil {
@@ -297,10 +326,12 @@ func (g *gateway) sweepUsage(ctx context.Context) error {
 	return errors.Join(events.Settle(ctx), events.Sweep(ctx))
 }
 
-func (g *gateway) startConsole(listeners []net.Listener, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry, as *server.Server) error {
+func (g *gateway) startConsole(listeners []net.Listener, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry, as *server.Server, alerts *notify.Notify) error {
 	console, err := web.New(web.Config{
+		Profiles: g.newProfiles(), ProfileTrials: g.connects,
 		PublicURL: g.cfg.PublicURL, DB: g.db, Accounts: people, Workspaces: ws, Upstreams: registry, Usage: usage.NewLog(g.db),
 		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping, URLs: g.outbound, Clients: as.Clients(), Providers: as.Providers(), Issuers: as,
+		Grants: g.grants, Notify: alerts, People: endUsers{db: g.db, accounts: people, profileUser: profileUser},
 	})
 	if err != nil {
 		return configError{err}

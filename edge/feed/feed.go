@@ -15,6 +15,7 @@ import (
 	"github.com/emcy/gateway/authz/server/scopes"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/edge/snapshot"
+	"github.com/emcy/gateway/grants/profiles"
 	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/logx"
@@ -31,6 +32,8 @@ const (
 	retry      = time.Second
 	// sessionsPurpose names the keys under which the ids of MCP sessions are sealed. Another name ends every session.
 	sessionsPurpose = "mcp-session"
+	// statesPurpose names those of what clients bring back from connecting. Another name ends what is under way.
+	statesPurpose = "mcp-request-state"
 )
 
 // Feed publishes snapshots.
@@ -230,10 +233,18 @@ func build(tx *tenancy.Tx, before *snapshot.Tenant) (*snapshot.Tenant, error) {
 	if err != nil {
 		return nil, err
 	}
+	states, err := tx.Envelope(statesPurpose)
+	if err != nil {
+		return nil, err
+	}
+	attached, err := profiles.LoadAttached(tx)
+	if err != nil {
+		return nil, err
+	}
 	out := &snapshot.Tenant{
 		ID: t.ID, Slug: t.Slug, Name: t.Name, Generation: t.Generation, Issuer: t.Origins[0], Origins: t.Origins,
 		Keys: map[string]crypto.PublicKey{}, DPoP: chosen.DPoP != settings.Never, DPoPRequired: chosen.DPoP == settings.Required, Signer: snapshot.Signer{KID: signing.Active.KID, Key: signing.Active.Key},
-		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{}, Sessions: sessions,
+		Edges: map[string]*snapshot.Edge{}, Revoked: map[string]struct{}{}, Sessions: sessions, States: states,
 	}
 	for _, jwk := range signing.Public {
 		out.Keys[jwk.KeyID] = jwk.Key
@@ -255,6 +266,9 @@ func build(tx *tenancy.Tx, before *snapshot.Tenant) (*snapshot.Tenant, error) {
 			return nil, err
 		}
 		e.Tools = tools[u.ID]
+		if d, ok := attached[u.ID]; ok {
+			e.Downstream = downstreamOf(d)
+		}
 		e.Scopes, e.Initial, e.Gate = []string{authz.ScopeMCP}, catalogue.At(u.ID).Initial()[1:], catalogue.Gate(u.ID)
 		out.Edges[u.Slug] = e
 	}
@@ -279,7 +293,7 @@ func buildEdge(issuer string, u upstreams.Configured) (*snapshot.Edge, error) {
 	e := &snapshot.Edge{
 		ID: u.ID, Slug: u.Slug, Name: u.Name, Resource: issuer + "/" + u.Slug + "/mcp",
 		MetadataURL: issuer + "/.well-known/oauth-protected-resource/" + u.Slug + "/mcp", Upstream: target,
-		SecretHeader: u.SecretHeader, WorkerSecret: u.WorkerSecret,
+		Contract: contractOf(u.Contract), WorkerSecret: u.WorkerSecret,
 	}
 	for _, h := range u.Headers {
 		e.Headers = append(e.Headers, snapshot.Header{Name: h.Name, Value: h.Value})

@@ -157,7 +157,7 @@ func TestTheFirstLoadIsWhole(t *testing.T) {
 		require.Equal(t, "https://alpha.mcp.test/files/mcp", e.Resource)
 		require.Equal(t, "https://alpha.mcp.test/.well-known/oauth-protected-resource/files/mcp", e.MetadataURL)
 		require.Equal(t, "http://127.0.0.1:9/files", e.Upstream.String())
-		require.Equal(t, "X-Emcy-Worker-Secret", e.SecretHeader)
+		require.Nil(t, e.Contract, "the documented one")
 		require.Equal(t, secret, e.WorkerSecret)
 		require.Len(t, e.Headers, 1)
 		require.Equal(t, "key of files", e.Headers[0].Value.Reveal())

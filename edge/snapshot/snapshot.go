@@ -41,6 +41,8 @@ type Tenant struct {
 	// Sessions seals the ids of the runtimes' MCP sessions, which clients carry. It is the same value for as long as
 	// the tenant's data keys are.
 	Sessions *seal.Envelope
+	// States seals what clients bring back when a person has connected an account. It lives as Sessions does.
+	States *seal.Envelope
 	// AllowedOrigins are the origins of pages that may call this tenant's MCP URLs, besides the tenant's own and the
 	// installation's.
 	AllowedOrigins []string
@@ -63,9 +65,11 @@ type Edge struct {
 	MetadataURL string
 	// Upstream is where requests go.
 	Upstream *url.URL
-	// SecretHeader carries WorkerSecret to the runtime.
-	SecretHeader string
+	// Contract is how the runtime wants the worker contract; nil is DefaultContract.
+	Contract     *Contract
 	WorkerSecret secret.Text
+	// Downstream is the profile that is attached to the runtime; nil where none is.
+	Downstream *Downstream
 	// Headers are the static headers that the runtime's owner configured.
 	Headers []Header
 	// Scopes are what a token must hold for this edge.

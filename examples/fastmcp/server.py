@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from emcy_worker import WorkerContract, get_caller
 from recorder import Recorder
+from todos import add_todo_tools
 
 mcp = FastMCP("FastMCP example", version="1.0.0", instructions="A few small tools, to try the gateway with.")
 
@@ -52,6 +53,9 @@ async def slow_count(
         await ctx.report_progress(number, to, f"counted to {number}")
     return f"counted to {to}"
 
+
+if os.environ.get("TODO_API_URL"):
+    add_todo_tools(mcp, os.environ["TODO_API_URL"])
 
 middleware = [Middleware(WorkerContract)]  # the adapter: this line and its import
 

@@ -9,6 +9,7 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
 import { record } from './recorder.js';
+import { registerTodoTools } from './todos.js';
 
 const text = (value) => ({ content: [{ type: 'text', text: value }] });
 const readOnly = { readOnlyHint: true };
@@ -67,6 +68,7 @@ function buildServer() {
         }
     );
 
+    if (process.env.TODO_API_URL) registerTodoTools(server, process.env.TODO_API_URL);
     return server;
 }
 

@@ -70,7 +70,7 @@ func TestComposeFile(t *testing.T) {
 		Volumes map[string]any
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(read(t, "docker-compose.yml")), &compose))
-	require.Len(t, compose.Services, 3)
+	require.Len(t, compose.Services, 4)
 
 	_, table, _ := strings.Cut(read(t, "README.md"), "\n## Configuration\n")
 	documented := serverNames(table, "`(EMCY_[A-Z_]+)`")
@@ -81,6 +81,10 @@ func TestComposeFile(t *testing.T) {
 	require.Equal(t, "service_healthy", gateway.DependsOn["postgres"].Condition)
 	require.Equal(t, "postgres:16", compose.Services["postgres"].Image)
 	require.NotEmpty(t, compose.Services["postgres"].Healthcheck.Test)
+	// What the gateway sends goes to the catcher, and nowhere else.
+	require.Regexp(t, `^axllent/mailpit:v[0-9.]+$`, compose.Services["mail"].Image)
+	require.Equal(t, "smtp://mail:1025", gateway.Environment["EMCY_SMTP_URL"])
+	require.NotEmpty(t, gateway.Environment["EMCY_MAIL_FROM"])
 	for name, service := range compose.Services {
 		for _, port := range service.Ports {
 			require.True(t, strings.HasPrefix(port, "127.0.0.1:"), "%s publishes %s to other machines", name, port)

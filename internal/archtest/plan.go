@@ -121,7 +121,7 @@ var calls = []struct {
 }{
 	{
 		[]string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "syscall.Getenv", "syscall.Environ"},
-		[]pattern{"cmd/emcy", "internal/dbtest"},
+		[]pattern{"cmd/emcy", "internal/dbtest", "internal/fault"},
 		"the environment is read in cmd/emcy only: take a config struct",
 	},
 	{

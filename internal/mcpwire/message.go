@@ -36,6 +36,7 @@ var judgedParams = []struct {
 type draft struct {
 	jsonrpc, method, params       []byte
 	name, uri, taskID             []byte
+	requestState                  []byte
 	version, metaVersion          []byte
 	client, metaClient            peer
 	clientIsObject, hasMetaClient bool
@@ -107,6 +108,8 @@ func (p *peeker) params(d *draft) error {
 		case "clientInfo":
 			d.clientIsObject = p.dec.PeekKind() == '{'
 			d.client, err = p.peer()
+		case "requestState":
+			d.requestState, err = p.value()
 		case "_meta":
 			err = p.meta(d)
 		case "arguments":

@@ -34,6 +34,8 @@ const (
 	MethodTasksGet      = "tasks/get"
 	MethodTasksUpdate   = "tasks/update"
 	MethodTasksCancel   = "tasks/cancel"
+	MethodPing          = "ping"
+	MethodElicit        = "elicitation/create"
 )
 
 // Keys in params._meta since 2026-07-28.
@@ -54,6 +56,9 @@ const (
 	CodeHeaderMismatch     = -32020
 	CodeMissingCapability  = -32021
 	CodeUnsupportedVersion = -32022
+	// CodeURLElicitation asks the client to lead its user to an address first. It is 2025-11-25's; later
+	// versions must not have it.
+	CodeURLElicitation = -32042
 )
 
 // methods holds one string per frequent method, so that reading a message allocates none for it.
@@ -61,7 +66,7 @@ var methods = func() map[string]string {
 	known := make(map[string]string)
 	for _, m := range []string{
 		MethodInitialize, MethodInitialized, MethodDiscover, MethodToolsList, MethodToolsCall, MethodPromptsGet,
-		MethodResourcesRead, MethodTasksGet, MethodTasksUpdate, MethodTasksCancel, "tasks/list", "tasks/result", "ping",
+		MethodResourcesRead, MethodTasksGet, MethodTasksUpdate, MethodTasksCancel, "tasks/list", "tasks/result", MethodPing,
 		"prompts/list", "resources/list", "resources/templates/list", "resources/subscribe", "resources/unsubscribe",
 		"completion/complete", "logging/setLevel", "subscriptions/listen", "notifications/cancelled",
 		"notifications/progress", "notifications/roots/list_changed",

@@ -52,6 +52,9 @@ type Message struct {
 	Modern bool
 	// ClientName and ClientVersion are what the client says about itself, when it does.
 	ClientName, ClientVersion string
+	// RequestState is params.requestState as written, nil when absent: what a server gave the client to
+	// bring back with the answers to its questions (MCP 2026-07-28, multi round-trip requests).
+	RequestState []byte
 	// Params, Result and Error are the members as written, nil when absent.
 	Params, Result, Error []byte
 	// Batch holds the members of a batch, in order.

@@ -31,6 +31,7 @@ func (d *draft) settle(m *Message) error {
 	if m.ID != nil {
 		m.Kind = KindRequest
 	}
+	m.RequestState = d.requestState
 	if err := d.settleVersion(m); err != nil {
 		return err
 	}

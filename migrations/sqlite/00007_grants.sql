@@ -4,6 +4,8 @@
 
 -- +goose Up
 alter table upstreams add column contract text not null default '{}';
+alter table attempts add column consent_id text not null default '';
+alter table attempts add column granted text not null default '';
 
 create table profiles (
   tenant_id     text not null references tenants (id),
@@ -35,6 +37,7 @@ create table profile_clients (
   private_key        blob,
   registration_token blob,
   registration_uri   text not null default '',
+  redirect_uri       text not null default '',
   secret_expires_at  datetime,
   created_at         datetime not null,
   retired_at         datetime,
@@ -50,6 +53,7 @@ create table profile_upstreams (
   tool_scopes text not null default '{}',
   needed_for  text not null default 'calls' check (needed_for in ('nothing', 'calls', 'everything')),
   audience    text not null default '',
+  version     integer not null default 1,
   created_at  datetime not null,
   primary key (tenant_id, upstream_id),
   foreign key (tenant_id, upstream_id) references upstreams (tenant_id, id) on delete cascade,
@@ -89,12 +93,14 @@ create table grants (
   expires_at         datetime,
   refresh_expires_at datetime,
   refresh_due_at     datetime,
+  retry_at           datetime,
   warned_at          datetime,
   client_generation  integer not null default 1,
   generation         bigint not null default 1,
   version            bigint not null default 1,
   failures           integer not null default 0,
   rotates            text not null default '' check (rotates in ('', 'yes', 'no')),
+  refresh_extends    text not null default '' check (refresh_extends in ('', 'yes', 'no')),
   lease_id           text not null default '',
   lease_until        datetime,
   flight_started_at  datetime,
@@ -189,7 +195,7 @@ create index grant_revocations_batch on grant_revocations (tenant_id, batch_id);
 create table revocation_batches (
   tenant_id   text not null references tenants (id),
   id          text not null,
-  target_kind text not null check (target_kind in ('tenant', 'profile', 'all')),
+  target_kind text not null check (target_kind in ('tenant', 'profile', 'grant')),
   target_id   text not null default '',
   reason      text not null default '',
   started_by  text not null,
@@ -205,6 +211,7 @@ create table alert_settings (
   recipients text not null default '[]',
   events     text not null default '[]',
   tell_users boolean not null default true,
+  tell_owners boolean not null default true,
   version    integer not null default 1,
   updated_at datetime not null,
   primary key (tenant_id)
@@ -222,6 +229,7 @@ create table webhooks (
   enabled         boolean not null default true,
   disabled_reason text not null default '',
   failures        integer not null default 0,
+  failing_since   datetime,
   version         integer not null default 1,
   created_at      datetime not null,
   updated_at      datetime not null,
@@ -236,30 +244,34 @@ create table notifications (
   group_key  text not null default '',
   payload    text not null,
   created_at datetime not null,
-  mailed_at  datetime,
   primary key (tenant_id, id)
 );
 create index notifications_created on notifications (created_at);
-create index notifications_unmailed on notifications (tenant_id, mailed_at, created_at);
+create index notifications_latest on notifications (tenant_id, created_at);
 
 create table deliveries (
   tenant_id       text not null references tenants (id),
   id              text not null,
   notification_id text not null,
-  channel         text not null check (channel in ('mail', 'webhook')),
+  channel         text not null check (channel in ('alert', 'user', 'webhook')),
   webhook_id      text not null default '',
   recipient       text not null default '',
+  target          text not null,
   state           text not null check (state in ('pending', 'sent', 'failed')),
   attempts        integer not null default 0,
   status          integer not null default 0,
   error           text not null default '',
   next_at         datetime not null,
+  lease_id        text not null default '',
+  lease_until     datetime,
   created_at      datetime not null,
   sent_at         datetime,
   primary key (tenant_id, id),
   foreign key (tenant_id, notification_id) references notifications (tenant_id, id) on delete cascade
 );
 create index deliveries_due on deliveries (state, next_at);
+create index deliveries_target on deliveries (tenant_id, target, state);
+create index deliveries_notification on deliveries (tenant_id, notification_id);
 create index deliveries_webhook on deliveries (tenant_id, webhook_id, created_at);
 
 -- +goose Down
@@ -277,4 +289,6 @@ drop table profile_users;
 drop table profile_upstreams;
 drop table profile_clients;
 drop table profiles;
+alter table attempts drop column granted;
+alter table attempts drop column consent_id;
 alter table upstreams drop column contract;

@@ -38,9 +38,17 @@ func suites(root string) []suite {
 			dir: "sdk/typescript", command: []string{"node", "--test", "--test-reporter=tap"}, count: countNode,
 		},
 		{
+			name: "sdk/go", present: "sdk/go/go.mod", needs: []string{"go-sdk-go"},
+			dir: "sdk/go", command: []string{"go", "test", "-json", "./..."}, count: countGo,
+		},
+		{
+			name: "examples/todo-api", present: "examples/todo-api/package.json", needs: []string{"node", "npm-examples-todo-api"},
+			dir: "examples/todo-api", command: []string{"node", "--test", "--test-reporter=tap", "test/todo-api.test.js"}, count: countNode,
+		},
+		{
 			// Its tests wait for browsers and processes most of the time, so four go at once also on two cores.
 			name: "e2e", present: "test/e2e",
-			needs:   []string{"python", "node", "npm-examples-typescript", "npm-test-e2e"},
+			needs:   []string{"python", "node", "npm-examples-typescript", "npm-examples-typescript-sdk1", "npm-examples-todo-api", "go-examples-go", "npm-test-e2e"},
 			command: []string{"go", "test", "-json", "-tags", "e2e", "-count=1", "-parallel", "4", "-timeout", "25m", "./test/e2e/..."}, count: countGo,
 		},
 	}

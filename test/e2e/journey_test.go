@@ -21,49 +21,6 @@ import (
 
 const driverTimeout = 10 * time.Minute
 
-// example is a runtime of examples/ as the driver starts it.
-type example struct {
-	Command string            `json:"command"`
-	Args    []string          `json:"args"`
-	Env     map[string]string `json:"env,omitempty"`
-	Port    int               `json:"port"`
-	Record  string            `json:"record"`
-	Log     string            `json:"log"`
-	// Stateful says that it keeps sessions for the older revisions.
-	Stateful bool `json:"stateful"`
-}
-
-type exampleKind string
-
-const (
-	fastMCP    exampleKind = "fastmcp"
-	typeScript exampleKind = "typescript"
-)
-
-func newExample(t *testing.T, kind exampleKind) example {
-	t.Helper()
-	dir := t.TempDir()
-	e := example{
-		Port:   freePorts(t, 1)[0],
-		Record: filepath.Join(dir, "record.jsonl"),
-		Log:    filepath.Join(dir, "runtime.log"),
-	}
-	switch kind {
-	case fastMCP:
-		e.Command = filepath.Join(root(), ".cache/venv/bin/python")
-		requireFile(t, e.Command, "FastMCP")
-		e.Args = []string{"examples/fastmcp/server.py"}
-		e.Env = map[string]string{"PYTHONPATH": filepath.Join(root(), "sdk/python/src"), "PYTHONDONTWRITEBYTECODE": "1"}
-		e.Stateful = true
-	case typeScript:
-		e.Command = node(t)
-		requireFile(t, filepath.Join(root(), "examples/typescript/node_modules/@modelcontextprotocol/server"), "the TypeScript SDK")
-		e.Args = []string{"examples/typescript/server.js"}
-	}
-	e.Args[0] = filepath.Join(root(), e.Args[0])
-	return e
-}
-
 func node(t *testing.T) string {
 	t.Helper()
 	return requireProgram(t, filepath.Join(root(), ".cache/node/bin/node"), "node")
@@ -101,19 +58,6 @@ func runDriver(t *testing.T, script string, config any, env ...string) {
 
 func endGroup(cmd *exec.Cmd) error {
 	return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-}
-
-// TestExamples checks every example by itself, without a gateway.
-func TestExamples(t *testing.T) {
-	t.Parallel()
-
-	for _, kind := range []exampleKind{fastMCP, typeScript} {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-
-			runDriver(t, "examples.mjs", map[string]any{"example": newExample(t, kind)})
-		})
-	}
 }
 
 type person struct {

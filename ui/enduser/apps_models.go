@@ -10,6 +10,8 @@ type AppsPage struct {
 	AccountEmail string
 	// Apps are what can act for the person, the last connected first.
 	Apps []App
+	// Connections are the accounts that the person has connected, or could.
+	Connections []Connection
 	// Flash says that the request before worked; empty for nothing.
 	Flash string
 }

@@ -50,13 +50,16 @@ func groups(s Shell) []kit.NavGroup {
 		{Title: "Observe", Items: []kit.NavItem{
 			{Text: "Logs", Href: at(s, "logs"), Icon: icons.ScrollText(), Key: "l", Current: s.Section == SectionLogs},
 			{Text: "Connections", Href: at(s, "connections"), Icon: icons.Plug(), Key: "t", Current: s.Section == SectionConnections},
+			{Text: "Alerts", Href: at(s, "alerts"), Icon: icons.Bell(), Key: "b", Current: s.Section == SectionAlerts},
 		}},
 		{Title: "Build", Items: []kit.NavItem{
 			{Text: "Runtimes", Href: at(s, "runtimes"), Icon: icons.Server(), Key: "r", Current: s.Section == SectionRuntimes},
+			{Text: "Profiles", Href: at(s, "profiles"), Icon: icons.Globe(), Key: "p", Current: s.Section == SectionProfiles},
 			{Text: "Scopes", Href: at(s, "scopes"), Icon: icons.ShieldAlert(), Key: "s", Current: s.Section == SectionScopes},
 		}},
 		{Title: "Control", Items: []kit.NavItem{
 			{Text: "Clients", Href: at(s, "clients"), Icon: icons.AppWindow(), Key: "c", Current: s.Section == SectionClients},
+			{Text: "Grants", Href: at(s, "grants"), Icon: icons.Layers(), Key: "h", Current: s.Section == SectionGrants},
 			{Text: "Authorization", Href: at(s, "authorization"), Icon: icons.Lock(), Key: "a", Current: s.Section == SectionAuthorization},
 		}},
 		{Title: "Workspace", Items: []kit.NavItem{

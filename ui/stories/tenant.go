@@ -8,7 +8,7 @@ func tenant(say Text) []Story {
 	providers, own := signIn, signIn
 	providers.Providers, providers.ClientVerified = []enduser.ProviderLink{{Name: say("Acme SSO"), Href: "/sign-in/idp_1?attempt=at_1"}, {Name: say("Contractors"), Href: say("/sign-in/idp_2")}}, true
 	own.Attempt, own.Client, own.Runtime = "", "", ""
-	return append(consents(say, page), []Story{
+	return append(append(consents(say, page), connects(say, page)...), []Story{
 		{Name: "tenant/sign-in", Component: enduser.SignIn(signIn)},
 		{Name: "tenant/sign-in-providers", Component: enduser.SignIn(providers)},
 		{Name: "tenant/sign-in-own", Component: enduser.SignIn(own)},
@@ -95,6 +95,7 @@ func apps(say Text, page enduser.Page) enduser.AppsPage {
 	}
 	return enduser.AppsPage{
 		Page: page, AccountName: say("Ana Ferreira"), AccountEmail: say("ana@acme.example"),
+		Connections: connected(say),
 		Apps: []enduser.App{
 			{
 				ID: "app-1", ClientID: "cli_1", RuntimeID: "ups_1", Name: "Claude", Verified: true, Origin: "Verified: claude.ai", Runtime: say("Todos"),

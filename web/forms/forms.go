@@ -35,7 +35,7 @@ type Values struct {
 }
 
 // repeated are the fields that may stand in a form more than once.
-var repeated = []string{"header_name", "header_value", "include", "tool"}
+var repeated = []string{"header_name", "header_value", "include", "tool", "scope", "tool_scope", "resource_on", "grant", "event"}
 
 // Parse reads a body. Bytes of a value that no field can hold become U+FFFD, so that
 // the form can be shown again; Unreadable tells of them.

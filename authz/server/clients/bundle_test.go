@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/authz/server/clients"
-	"github.com/emcy/gateway/authz/server/jwks"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/ids"

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emcy/gateway/authz/server/jwks"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"

@@ -8,7 +8,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/emcy/gateway/authz/server/jwks"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/internal/outbound"
 )
 

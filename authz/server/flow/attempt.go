@@ -75,8 +75,12 @@ type Attempt struct {
 	Answer string
 	// CSRF is the token that the attempt's forms carry.
 	CSRF string
-	row  attemptRow
-	from Session
+	// SignIn is the profile whose provider signs people in for the runtime, "" for none.
+	SignIn string
+	row    attemptRow
+	from   Session
+	// stranger is a person who did not sign in as the runtime wants it.
+	stranger bool
 }
 
 // The refusals of an attempt, each a page of its own.
@@ -91,6 +95,8 @@ var (
 	ErrHeld = errs.E(errs.Forbidden, "An administrator of this workspace has to approve this app before anybody can use it.", nil)
 	// ErrBlocked is a client that an administrator turned away.
 	ErrBlocked = errs.E(errs.Forbidden, "An administrator of this workspace has blocked this app.", nil)
+	// ErrOtherAccount is an attempt that another account of this browser has allowed.
+	ErrOtherAccount = errs.E(errs.Forbidden, "You allowed this with another account, and are signed in with a different one now.", nil)
 	// ErrRedirect is a redirect URI that the client took back since the attempt began.
 	ErrRedirect = errs.E(errs.Invalid, "The app has changed the address that it wants to return to. For your safety nothing was sent to the old one.", nil)
 )
@@ -102,7 +108,11 @@ func (f *Flow) Visit(ctx context.Context, h tenancy.Handle, issuer, id, browser,
 		if a, err = f.load(tx, issuer, id, browser); err != nil {
 			return err
 		}
-		a.from, err = f.session(tx, cookie, issuer)
+		if a.from, err = f.session(tx, cookie, issuer); err != nil || a.from.Subject == "" {
+			return err
+		}
+		belongs, err := f.belongs(tx, a.from.Subject, a.row.UpstreamID)
+		a.stranger = !belongs
 		return err
 	})
 	if errs.Is(err, errs.NotFound) {
@@ -111,8 +121,11 @@ func (f *Flow) Visit(ctx context.Context, h tenancy.Handle, issuer, id, browser,
 	if err != nil {
 		return Attempt{}, fmt.Errorf("read attempt: %w", err)
 	}
-	if a.Person, err = f.person(ctx, h, a.from.Subject); err != nil {
+	if a.Person, err = f.Person(ctx, h, a.from.Subject); err != nil {
 		return Attempt{}, err
+	}
+	if a.waits() && a.Person.ID != "" && a.Person.ID != a.row.Subject {
+		return Attempt{}, ErrOtherAccount
 	}
 	return a, f.seen(ctx, h, a.from)
 }
@@ -144,6 +157,9 @@ func (f *Flow) load(tx *tenancy.Tx, issuer, id, browser string) (Attempt, error)
 		return Attempt{}, ErrRedirect
 	}
 	if a.Resource, err = f.lookup.Resource(tx, row.UpstreamID); err != nil {
+		return Attempt{}, err
+	}
+	if a.SignIn, err = f.accounts.SignIn(tx, row.UpstreamID); err != nil {
 		return Attempt{}, err
 	}
 	answer, err := tx.Open("attempts", "answer", row.ID, row.Answer)
@@ -193,8 +209,9 @@ type Step string
 const (
 	StepSignIn  Step = "sign-in"
 	StepConsent Step = "consent"
+	StepConnect Step = "connect"
 	StepAnswer  Step = "answer"
-	StepOwn     Step = "me/apps" // the person's own page
+	StepOwn     Step = "me" // the person's own pages
 )
 
 // Next is the dispatcher.
@@ -204,12 +221,19 @@ func (a Attempt) Next() Step {
 		return StepAnswer
 	case a.Person.ID == "":
 		return StepSignIn
-	case a.ID == OwnID:
+	case IsOwn(a.ID):
 		return StepOwn
+	case a.stranger:
+		return StepSignIn
+	case a.waits():
+		return StepConnect
 	case a.prompts(promptLogin) && a.from.CreatedAt.Before(a.row.CreatedAt):
 		return StepSignIn
 	}
 	return StepConsent
 }
+
+// waits reports whether a yes was given whose answer waits for an account.
+func (a Attempt) waits() bool { return a.Answer == "" && a.row.ConsentID != "" }
 
 func (a Attempt) prompts(word string) bool { return authz.ParseScopes(a.row.Prompt).Has(word) }

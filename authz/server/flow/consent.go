@@ -32,12 +32,16 @@ type Decision struct {
 	Life time.Duration
 }
 
-// Decide stores a person's yes or no and gives the redirect to the client. The
-// first decision stands: a second click gives the same redirect.
+// declined is what the client reads of a no.
+const declined = "The person declined."
+
+// Decide stores a person's yes or no and gives the redirect to the client, or to the
+// page where an account is connected first. The first decision stands: a second click
+// gives the same redirect.
 func (f *Flow) Decide(ctx context.Context, h tenancy.Handle, a Attempt, browser string, d Decision) (redirect string, err error) {
 	redirect, err = f.decide(ctx, h, a, browser, func(tx *tenancy.Tx, now Attempt) (string, error) {
 		if !d.Allow {
-			return f.deny(tx, now, "The person declined.")
+			return f.deny(tx, now, declined)
 		}
 		return f.allow(tx, now, a.Person.ID, d)
 	})
@@ -62,34 +66,50 @@ func (f *Flow) decide(ctx context.Context, h tenancy.Handle, a Attempt, browser 
 			return err
 		}
 		if res.RowsAffected == 0 {
-			if now.row.Subject != a.Person.ID || now.Answer == "" {
+			switch {
+			case now.row.Subject != a.Person.ID:
+				return ErrGone
+			case now.waits():
+				redirect = connectAddress(a.ID)
+				return nil
+			case now.Answer == "":
 				return ErrGone
 			}
 			redirect = now.Answer
 			return nil
 		}
-		entitled, err := f.Entitled(tx, a.Person.ID)
-		if err != nil {
+		if redirect, err = f.entitledOr(tx, now, a.Person.ID, answer); err != nil || redirect == connectAddress(a.ID) {
 			return err
 		}
-		if !entitled {
-			redirect, err = f.deny(tx, now, "The person may not use this workspace.")
-		} else {
-			redirect, err = answer(tx, now)
-		}
-		if err != nil {
-			return err
-		}
-		sealed, err := tx.Seal("attempts", "answer", a.ID, []byte(redirect))
-		if err != nil {
-			return err
-		}
-		return tx.DB().Model(&attemptRow{}).Where("id = ?", a.ID).Update("answer", sealed).Error
+		return keepAnswer(tx, a.ID, redirect)
 	})
 	if errs.Is(err, errs.NotFound) {
 		return "", ErrGone
 	}
 	return redirect, err
+}
+
+// entitledOr answers who may not use the runtime with a no.
+func (f *Flow) entitledOr(tx *tenancy.Tx, a Attempt, subject string, answer func(tx *tenancy.Tx, now Attempt) (string, error)) (redirect string, err error) {
+	ok, err := f.Entitled(tx, subject)
+	if err == nil && ok {
+		ok, err = f.belongs(tx, subject, a.row.UpstreamID)
+	}
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return f.deny(tx, a, "The person may not use this workspace.")
+	}
+	return answer(tx, a)
+}
+
+func keepAnswer(tx *tenancy.Tx, id, redirect string) error {
+	sealed, err := tx.Seal("attempts", "answer", id, []byte(redirect))
+	if err != nil {
+		return err
+	}
+	return tx.DB().Model(&attemptRow{}).Where("id = ?", id).Update("answer", sealed).Error
 }
 
 func (f *Flow) deny(tx *tenancy.Tx, a Attempt, why string) (string, error) {
@@ -118,11 +138,31 @@ func (f *Flow) allow(tx *tenancy.Tx, a Attempt, subject string, d Decision) (str
 	if err := tx.DB().Create(&consent).Error; err != nil {
 		return "", fmt.Errorf("store consent: %w", err)
 	}
-	return f.give(tx, a, consent, granted, "consent.allow")
+	return f.proceed(tx, a, consent, granted, "consent.allow")
+}
+
+// proceed records a yes, and answers with what it allows unless an account has to be
+// connected first: the code would not live as long.
+func (f *Flow) proceed(tx *tenancy.Tx, a Attempt, consent consentRow, scopes authz.Scopes, action string) (string, error) {
+	if err := a.record(tx, action, scopes.String()); err != nil {
+		return "", err
+	}
+	missing, err := f.accounts.Missing(tx, consent.Subject, a.row.UpstreamID)
+	if err != nil {
+		return "", fmt.Errorf("check accounts: %w", err)
+	}
+	if !missing {
+		return f.give(tx, a, consent, scopes)
+	}
+	waits := map[string]any{"consent_id": consent.ID, "granted": scopes.String()}
+	if err := tx.DB().Model(&attemptRow{}).Where("id = ?", a.ID).Updates(waits).Error; err != nil {
+		return "", fmt.Errorf("keep consent: %w", err)
+	}
+	return connectAddress(a.ID), nil
 }
 
 // give answers with what a consent allows.
-func (f *Flow) give(tx *tenancy.Tx, a Attempt, consent consentRow, scopes authz.Scopes, action string) (string, error) {
+func (f *Flow) give(tx *tenancy.Tx, a Attempt, consent consentRow, scopes authz.Scopes) (string, error) {
 	set, err := settings.Load(tx)
 	if err != nil {
 		return "", err
@@ -135,9 +175,6 @@ func (f *Flow) give(tx *tenancy.Tx, a Attempt, consent consentRow, scopes authz.
 		ConsentID: consent.ID, ClientID: a.row.ClientID, Subject: consent.Subject, UpstreamID: a.row.UpstreamID, Resource: a.row.Resource,
 		Scope: scopes.String(), RedirectURI: a.row.RedirectURI, CodeChallenge: a.row.CodeChallenge, DPoPJKT: a.row.DPoPJKT,
 		DeviceHash: a.row.DeviceHash, TraceID: a.row.TraceID, Until: until,
-	}
-	if err := a.record(tx, action, approved.Scope); err != nil {
-		return "", err
 	}
 	if a.Device() {
 		return deviceAnswer(a.ID, true), f.devices.ApproveDevice(tx, approved)

@@ -108,24 +108,30 @@ type Devices interface {
 }
 
 // Config is what the flow stands on. Devices may be nil: then no attempt is for one.
+// Accounts may be nil: then no runtime wants an account that people have elsewhere.
 type Config struct {
-	DB      *tenancy.DB
-	People  People
-	Lookup  Lookup
-	Codes   Issuer
-	Devices Devices
+	DB       *tenancy.DB
+	People   People
+	Lookup   Lookup
+	Accounts Accounts
+	Codes    Issuer
+	Devices  Devices
 }
 
 // Flow is the steps' common ground.
 type Flow struct {
-	db      *tenancy.DB
-	people  People
-	lookup  Lookup
-	codes   Issuer
-	devices Devices
+	db       *tenancy.DB
+	people   People
+	lookup   Lookup
+	accounts Accounts
+	codes    Issuer
+	devices  Devices
 }
 
 // New makes the flow.
 func New(cfg Config) *Flow {
-	return &Flow{db: cfg.DB, people: cfg.People, lookup: cfg.Lookup, codes: cfg.Codes, devices: cfg.Devices}
+	if cfg.Accounts == nil {
+		cfg.Accounts = noAccounts{}
+	}
+	return &Flow{db: cfg.DB, people: cfg.People, lookup: cfg.Lookup, accounts: cfg.Accounts, codes: cfg.Codes, devices: cfg.Devices}
 }

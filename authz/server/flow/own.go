@@ -3,21 +3,41 @@ package flow
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/emcy/gateway/tenancy"
 )
 
 // OwnID stands in the place of an attempt's id where somebody signs in to their own
-// page, for no client.
+// pages, for no client.
 const OwnID = "me"
 
-// Own is the pseudo attempt of a browser at its person's own page.
-func (f *Flow) Own(ctx context.Context, h tenancy.Handle, issuer, browser, cookie string) (Attempt, error) {
+// linkPattern is a link's hash in the place of an attempt's id.
+var linkPattern = regexp.MustCompile(`^me\.([0-9a-f]{64})$`)
+
+// LinkID stands in the place of an attempt's id where somebody signs in to go on with
+// a link to connect an account, which is named by its hash.
+func LinkID(hash string) string { return OwnID + "." + hash }
+
+// IsOwn reports whether an attempt's id stands for no client.
+func IsOwn(id string) bool { return id == OwnID || LinkOf(id) != "" }
+
+// LinkOf is the hash of the link that an attempt's id stands for, "" for none.
+func LinkOf(id string) string {
+	if m := linkPattern.FindStringSubmatch(id); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// Own is the pseudo attempt of a browser at its person's own pages; id is one of those
+// that IsOwn tells.
+func (f *Flow) Own(ctx context.Context, h tenancy.Handle, issuer, id, browser, cookie string) (Attempt, error) {
 	if browser == "" {
 		return Attempt{}, ErrNoCookies
 	}
-	a := Attempt{ID: OwnID, Issuer: issuer}
+	a := Attempt{ID: id, Issuer: issuer}
 	err := f.db.Read(ctx, h, func(tx *tenancy.Tx) (err error) {
 		if a.CSRF, err = csrf(tx, OwnID, browser); err != nil {
 			return err
@@ -28,7 +48,7 @@ func (f *Flow) Own(ctx context.Context, h tenancy.Handle, issuer, browser, cooki
 	if err != nil {
 		return Attempt{}, fmt.Errorf("read session: %w", err)
 	}
-	if a.Person, err = f.person(ctx, h, a.from.Subject); err != nil {
+	if a.Person, err = f.Person(ctx, h, a.from.Subject); err != nil {
 		return Attempt{}, err
 	}
 	return a, f.seen(ctx, h, a.from)

@@ -39,7 +39,7 @@ func (f *Flow) Remembered(ctx context.Context, h tenancy.Handle, a Attempt, brow
 		if err != nil {
 			return "", err
 		}
-		return f.give(tx, now, consent, now.Scopes.Union(needed), "consent.remembered")
+		return f.proceed(tx, now, consent, now.Scopes.Union(needed), "consent.remembered")
 	})
 	if errs.Is(err, errs.Conflict) {
 		return "", false, nil

@@ -8,7 +8,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"
@@ -91,26 +90,4 @@ func (f *Flow) seen(ctx context.Context, h tenancy.Handle, s Session) error {
 		return fmt.Errorf("note session: %w", err)
 	}
 	return nil
-}
-
-// person tells who a subject is; the zero Person for nobody.
-func (f *Flow) person(ctx context.Context, h tenancy.Handle, subject string) (p Person, err error) {
-	switch {
-	case subject == "":
-		return Person{}, nil
-	case isEndUser(subject):
-		err = f.db.Read(ctx, h, func(tx *tenancy.Tx) error {
-			p, err = f.lookup.EndUser(tx, subject)
-			return err
-		})
-	default:
-		p, err = f.people.Person(ctx, subject)
-	}
-	if errs.Is(err, errs.NotFound) {
-		return Person{}, nil // gone since the session was read
-	}
-	if err != nil {
-		return Person{}, fmt.Errorf("read person: %w", err)
-	}
-	return p, nil
 }

@@ -41,11 +41,14 @@ type attemptRow struct {
 	Prompt        string
 	Subject       string
 	Answer        []byte
-	DPoPJKT       string `gorm:"column:dpop_jkt"`
-	DeviceHash    string
-	TraceID       string
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
+	// ConsentID and Granted are a yes whose answer waits for an account to be connected.
+	ConsentID  string
+	Granted    string
+	DPoPJKT    string `gorm:"column:dpop_jkt"`
+	DeviceHash string
+	TraceID    string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
 }
 
 func (attemptRow) TableName() string { return "attempts" }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/emcy/gateway/authz/server/jwks"
+	"github.com/emcy/gateway/internal/jwks"
 )
 
 const (

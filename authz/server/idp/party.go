@@ -48,7 +48,7 @@ func (p *Providers) party(provider Provider, doc document, secret, callback, non
 		return nil, err
 	}
 	return &party{RelyingParty: base, doc: doc, verifier: rp.NewIDTokenVerifier(
-		doc.Issuer, provider.ClientID, keySet{p.keys, doc.Keys},
+		doc.Issuer, provider.ClientID, p.keys.At(doc.Keys),
 		rp.WithSupportedSigningAlgorithms(doc.algorithms()...), rp.WithIssuedAtOffset(clockSkew), rp.WithNonce(func(context.Context) string { return nonce }),
 	)}, nil
 }

@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/emcy/gateway/authz/server/jwks"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"

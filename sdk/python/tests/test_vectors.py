@@ -15,7 +15,7 @@ sys.path.insert(0, str(SDK / "python" / "src"))
 
 from emcy_worker import Caller, WorkerContract, get_caller  # noqa: E402
 
-VECTORS = json.loads((SDK / "vectors.json").read_text(encoding="utf-8"))["vectors"]
+SHARED = json.loads((SDK / "vectors.json").read_text(encoding="utf-8"))
 
 
 async def application(scope, receive, send):
@@ -38,21 +38,24 @@ async def serve(app, reader, writer):
         if line:
             name, value = line.split(":", 1)
             headers.append((name.strip().lower().encode("latin-1"), value.strip().encode("latin-1")))
-    status = 0
+    start = {"status": 0}
     body = b""
 
     async def receive():
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message):
-        nonlocal status, body
+        nonlocal start, body
         if message["type"] == "http.response.start":
-            status = message["status"]
+            start = message
         else:
             body += message.get("body", b"")
 
     await app({"type": "http", "method": "GET", "path": "/mcp", "headers": headers}, receive, send)
-    writer.write(f"HTTP/1.1 {status} answer\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+    lines = [f"HTTP/1.1 {start['status']} answer"]
+    lines += [f"{name.decode()}: {value.decode()}" for name, value in start["headers"] if name.lower() != b"content-length"]
+    lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
+    writer.write("\r\n".join(lines).encode() + body)
     await writer.drain()
     writer.close()
 
@@ -66,26 +69,42 @@ def request(port, headers):
     answer = connection.getresponse()
     body = json.loads(answer.read())
     connection.close()
-    return answer.status, body
+    return answer, body
+
+
+def value_of(text):
+    for name, token in SHARED["assertions"].items():
+        text = text.replace("{" + name + "}", token)
+    return text
 
 
 class Vectors(unittest.IsolatedAsyncioTestCase):
     async def test_vectors(self):
-        for vector in VECTORS:
+        for vector in SHARED["vectors"]:
             with self.subTest(vector["name"]):
-                app = WorkerContract(application, env=vector["env"])
+
+                async def keys(issuer, vector=vector):
+                    if vector.get("unreachable"):
+                        raise OSError("there is no key set")
+                    return SHARED["keys"]
+
+                app = WorkerContract(application, env=vector["env"], keys=keys, now=lambda: SHARED["now"])
                 server = await asyncio.start_server(lambda r, w, app=app: serve(app, r, w), "127.0.0.1", 0)
+                headers = [(name, value_of(value)) for name, value in vector["headers"]]
                 async with server:
-                    port = server.sockets[0].getsockname()[1]
-                    status, body = await asyncio.to_thread(request, port, vector["headers"])
-                self.assertEqual(status, vector["status"])
+                    answer, body = await asyncio.to_thread(request, server.sockets[0].getsockname()[1], headers)
+                self.assertEqual(answer.status, vector["status"])
+                self.assertEqual(answer.headers.get("WWW-Authenticate"), vector.get("challenge"))
                 if "body" in vector:
                     self.assertEqual(body, vector["body"])
-                else:
-                    name = vector["env"].get("EMCY_WORKER_SECRET_HEADER", "X-Emcy-Worker-Secret")
-                    self.assertNotIn(name.lower(), body["headers"], "the application sees the secret")
-                if "caller" in vector:
-                    self.assertEqual(body["caller"], vector["caller"])
+                    continue
+                seen = set(body["headers"])
+                self.assertFalse([name for name in seen if name.startswith("x-emcy-")], "the application sees the contract")
+                self.assertFalse(seen & {name.lower() for name in vector.get("gone", [])})
+                self.assertLessEqual({name.lower() for name in vector.get("kept", [])}, seen)
+                for member, wanted in vector.get("caller", {}).items():
+                    wanted = value_of(wanted) if isinstance(wanted, str) else wanted
+                    self.assertEqual(body["caller"][member], wanted, member)
 
 
 class Middleware(unittest.IsolatedAsyncioTestCase):

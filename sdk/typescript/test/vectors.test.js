@@ -8,24 +8,24 @@ import { test } from 'node:test';
 
 import { getCaller, workerContract, workerContractFetch } from '../index.js';
 
-const { vectors } = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
+const shared = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
 
 const adapters = {
-    'node:http': (env) => {
-        const guard = workerContract({ env });
+    'node:http': (options) => {
+        const guard = workerContract(options);
         return (req, res) =>
             guard(req, res, async () => {
                 await Promise.resolve();
                 res.end(JSON.stringify(seen(Object.keys(req.headers), req.rawHeaders)));
             });
     },
-    fetch: (env) => {
+    fetch: (options) => {
         const handler = workerContractFetch(
             async (req) => {
                 await Promise.resolve();
                 return Response.json(seen([...req.headers.keys()], []));
             },
-            { env }
+            options
         );
         return async (req, res) => {
             const headers = new Headers();
@@ -40,9 +40,9 @@ const adapters = {
 };
 
 function seen(names, raw) {
-    const { subject, tenant, client, requestId, assertion, upstreamAccessToken } = getCaller();
+    const { subject, tenant, client, requestId, scopes, issuer, assertion, upstreamAccessToken } = getCaller();
     return {
-        caller: { subject, tenant, client, request_id: requestId, assertion, upstream_access_token: upstreamAccessToken },
+        caller: { subject, tenant, client, request_id: requestId, scopes, issuer, assertion, upstream_access_token: upstreamAccessToken },
         headers: [...names, ...raw.filter((_, i) => i % 2 === 0)].map((name) => name.toLowerCase())
     };
 }
@@ -61,27 +61,38 @@ async function ask(port, headers) {
     const [res] = await once(req, 'response');
     let text = '';
     for await (const chunk of res) text += chunk;
-    return { status: res.statusCode, body: JSON.parse(text) };
+    return { status: res.statusCode, body: JSON.parse(text), challenge: res.headers['www-authenticate'] };
 }
 
+const valueOf = (text) => Object.entries(shared.assertions).reduce((done, [name, token]) => done.replace(`{${name}}`, token), text);
+
 for (const [adapter, listener] of Object.entries(adapters)) {
-    for (const vector of vectors) {
+    for (const vector of shared.vectors) {
         test(`${adapter}: ${vector.name}`, async (t) => {
-            const server = createServer(listener(vector.env)).listen(0, '127.0.0.1');
+            const keys = async () => {
+                if (vector.unreachable) throw new Error('there is no key set');
+                return shared.keys;
+            };
+            const server = createServer(listener({ env: vector.env, keys, now: () => shared.now * 1000 })).listen(0, '127.0.0.1');
             t.after(() => server.close());
             await once(server, 'listening');
 
-            const { status, body } = await ask(server.address().port, vector.headers);
+            const { status, body, challenge } = await ask(
+                server.address().port,
+                vector.headers.map(([name, value]) => [name, valueOf(value)])
+            );
 
             assert.equal(status, vector.status);
+            assert.equal(challenge, vector.challenge);
             if (vector.body) {
                 assert.deepEqual(body, vector.body);
-            } else {
-                const name = vector.env.EMCY_WORKER_SECRET_HEADER ?? 'X-Emcy-Worker-Secret';
-                assert.ok(!body.headers.includes(name.toLowerCase()), 'the handler sees the secret');
+                return;
             }
-            if (vector.caller) {
-                assert.deepEqual(body.caller, vector.caller);
+            assert.deepEqual(body.headers.filter((name) => name.startsWith('x-emcy-')), [], 'the handler sees the contract');
+            for (const name of vector.gone ?? []) assert.ok(!body.headers.includes(name.toLowerCase()), name);
+            for (const name of vector.kept ?? []) assert.ok(body.headers.includes(name.toLowerCase()), name);
+            for (const [member, wanted] of Object.entries(vector.caller ?? {})) {
+                assert.deepEqual(body.caller[member], typeof wanted === 'string' ? valueOf(wanted) : wanted, member);
             }
         });
     }

@@ -245,6 +245,20 @@ func (p *Page) Find(attribute, value string) (string, bool) {
 	return "", false
 }
 
+// Link is the target of the first link that wanted is true for.
+func (p *Page) Link(wanted func(target *url.URL) bool) (*url.URL, error) {
+	for node := range p.document().Descendants() {
+		href, ok := attr(node, "href")
+		if !ok || node.DataAtom != atom.A {
+			continue
+		}
+		if target, err := p.URL.Parse(href); err == nil && wanted(target) {
+			return target, nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no such link: %s", p.URL, p.summary())
+}
+
 func (p *Page) document() *html.Node {
 	document, err := html.Parse(bytes.NewReader(p.Body))
 	if err != nil {

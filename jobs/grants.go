@@ -1,0 +1,120 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/emcy/gateway/grants"
+	"github.com/emcy/gateway/tenancy"
+)
+
+// GrantsWork is what the jobs of downstream grants call. Every field is required.
+type GrantsWork struct {
+	// ClaimDue asks for the refreshes that are due.
+	ClaimDue func(ctx context.Context) error
+	// Refresh renews one grant early; RefreshNow because a person asked for it.
+	Refresh    func(ctx context.Context, h tenancy.Handle, grantID string) error
+	RefreshNow func(ctx context.Context, h tenancy.Handle, grantID string) error
+	// RevokeDue goes through the revocations that are due; Revoke does one of them.
+	RevokeDue func(ctx context.Context) error
+	Revoke    func(ctx context.Context, h tenancy.Handle, revocationID string) error
+}
+
+func (w GrantsWork) complete() bool {
+	return w.ClaimDue != nil && w.Refresh != nil && w.RefreshNow != nil && w.RevokeDue != nil && w.Revoke != nil
+}
+
+const (
+	claimGrantsEvery  = 15 * time.Second
+	revokeGrantsEvery = 30 * time.Second
+	// early is the priority of what nobody waits for; River's own is 1.
+	early = 2
+)
+
+// WorkOn is all there is to do for a grants service.
+func WorkOn(s *grants.Service) GrantsWork {
+	return GrantsWork{ClaimDue: s.ClaimDue, Refresh: s.RefreshDue, RefreshNow: s.RefreshNow, RevokeDue: s.RevokeDue, Revoke: s.RevokeOne}
+}
+
+// EnqueueRefresh asks for an early refresh of a grant. What fails has its next time in
+// the grant itself, so the queue tries again only what did not get that far.
+func (q *Queue) EnqueueRefresh(tx *tenancy.Tx, args grants.RefreshArgs) error {
+	return q.insert(tx, args, &river.InsertOpts{MaxAttempts: 3, Priority: early, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
+}
+
+// EnqueueRefreshNow asks for the refresh that a person wants.
+func (q *Queue) EnqueueRefreshNow(tx *tenancy.Tx, args grants.RefreshNowArgs) error {
+	return q.insert(tx, args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
+}
+
+// EnqueueRevoke asks for tokens to be taken back at their provider.
+func (q *Queue) EnqueueRevoke(tx *tenancy.Tx, args grants.RevokeArgs) error {
+	return q.insert(tx, args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
+}
+
+type claimGrantsArgs struct{}
+
+func (claimGrantsArgs) Kind() string { return "grants.claim_due" }
+
+type claimGrantsWorker struct {
+	river.WorkerDefaults[claimGrantsArgs]
+	q *Queue
+}
+
+func (w *claimGrantsWorker) Work(ctx context.Context, _ *river.Job[claimGrantsArgs]) error {
+	return outcome(w.q.work.Grants.ClaimDue(ctx))
+}
+
+type refreshWorker struct {
+	river.WorkerDefaults[grants.RefreshArgs]
+	q *Queue
+}
+
+func (w *refreshWorker) Work(ctx context.Context, job *river.Job[grants.RefreshArgs]) error {
+	h, err := w.q.db.ForJob(ctx, job.Args.TenantID, job.Kind)
+	if err != nil {
+		return outcome(err)
+	}
+	return outcome(w.q.work.Grants.Refresh(ctx, h, job.Args.GrantID))
+}
+
+type refreshNowWorker struct {
+	river.WorkerDefaults[grants.RefreshNowArgs]
+	q *Queue
+}
+
+func (w *refreshNowWorker) Work(ctx context.Context, job *river.Job[grants.RefreshNowArgs]) error {
+	h, err := w.q.db.ForJob(ctx, job.Args.TenantID, job.Kind)
+	if err != nil {
+		return outcome(err)
+	}
+	return outcome(w.q.work.Grants.RefreshNow(ctx, h, job.Args.GrantID))
+}
+
+type revokeDueArgs struct{}
+
+func (revokeDueArgs) Kind() string { return "grants.revoke_due" }
+
+type revokeDueWorker struct {
+	river.WorkerDefaults[revokeDueArgs]
+	q *Queue
+}
+
+func (w *revokeDueWorker) Work(ctx context.Context, _ *river.Job[revokeDueArgs]) error {
+	return outcome(w.q.work.Grants.RevokeDue(ctx))
+}
+
+type revokeWorker struct {
+	river.WorkerDefaults[grants.RevokeArgs]
+	q *Queue
+}
+
+func (w *revokeWorker) Work(ctx context.Context, job *river.Job[grants.RevokeArgs]) error {
+	h, err := w.q.db.ForJob(ctx, job.Args.TenantID, job.Kind)
+	if err != nil {
+		return outcome(err)
+	}
+	return outcome(w.q.work.Grants.Revoke(ctx, h, job.Args.RevocationID))
+}

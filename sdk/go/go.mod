@@ -1,0 +1,3 @@
+module github.com/emcy/gateway/sdk/go
+
+go 1.25.0
