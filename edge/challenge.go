@@ -37,17 +37,17 @@ func (x *exchange) connect(missing *NeedsConnect, reason string) *refusal {
 		return x.refusedExchange(reason)
 	}
 	x.down.query.Scopes = union(x.tokenScopes(x.edge.Downstream, true), missing.Scopes)
-	link := x.link(missing.Reason)
-	re := &refusal{status: http.StatusOK, reason: reason, outcome: event.Denied}
 	words := x.wordsFor(missing)
 	m := &x.message
-	if m.Kind == mcpwire.KindBatch {
+	if m.Kind != mcpwire.KindRequest && m.Kind != mcpwire.KindBatch { // nobody waits for an answer in words
+		return x.failed(http.StatusBadGateway, reason, words+" Open "+x.tenant.Issuer+appsPath+".")
+	}
+	link := x.link(missing.Reason)
+	re := &refusal{status: http.StatusOK, reason: reason, outcome: event.Denied}
+	switch {
+	case m.Kind == mcpwire.KindBatch:
 		re.body = x.inBatch(words + " " + openThis(link))
 		return re
-	}
-	switch {
-	case m.Kind != mcpwire.KindRequest:
-		return x.failed(http.StatusBadGateway, reason, words+" Open "+x.tenant.Issuer+appsPath+".")
 	case x.canElicitModern():
 		if state, ok := x.sealState(); ok {
 			re.body = mcpwire.InputRequiredBody(m.ID, inputKey, mcpwire.Elicitation{URL: link, Message: words + " Open the page to go on."}, state)
@@ -65,14 +65,14 @@ func (x *exchange) connect(missing *NeedsConnect, reason string) *refusal {
 func (x *exchange) refusedExchange(reason string) *refusal {
 	text := x.profileName() + " refuses your access. Only whoever runs this MCP server can change that. Request " + x.event.RequestID + "."
 	re := &refusal{status: http.StatusOK, reason: reason, outcome: event.Denied}
-	switch x.message.Kind {
-	case mcpwire.KindRequest:
-		re.body = x.inWords(&x.message, text)
-	case mcpwire.KindBatch:
+	if x.message.Kind == mcpwire.KindBatch {
 		re.body = x.inBatch(text)
-	default:
+		return re
+	}
+	if x.message.Kind != mcpwire.KindRequest {
 		return x.failed(http.StatusBadGateway, reason, text)
 	}
+	re.body = x.inWords(&x.message, text)
 	return re
 }
 

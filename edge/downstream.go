@@ -180,6 +180,8 @@ func (x *exchange) findToken(needed bool) (DownstreamToken, error) {
 			return token, x.r.Context().Err()
 		case <-over.C:
 			return token, err
+		case <-x.front.streams.ctx.Done(): // the gateway stops
+			return token, err
 		case <-again.C:
 			token, err = x.askToken()
 		}

@@ -237,6 +237,19 @@ func TestDownstreamTokenGoesAlong(t *testing.T) {
 	}
 }
 
+// TestTheClientsCopyIsNoKey: also where there is none to put in its place.
+func TestTheClientsCopyIsNoKey(t *testing.T) {
+	t.Parallel()
+	runtime := echoPong()
+	b := withGrants(t, runtime, &grants{}, func(e *snapshot.Edge) {
+		e.Downstream.Kind, e.Downstream.Header, e.Downstream.Need = snapshot.KindAPIKey, "x-mcp-api-key", snapshot.NeedNothing
+	})
+	_, body := b.do(b.request("POST", toolCall, "X-Mcp-Api-Key", "of the client", "X-Mcp-Other", "theirs"))
+	require.Equal(t, pong, body)
+	require.Empty(t, runtime.last().Values("X-Mcp-Api-Key"))
+	require.Equal(t, "theirs", runtime.last().Get("X-Mcp-Other"))
+}
+
 // TestRepeatedCredentialsStayIn: a runtime that answers with what it was sent tells the client nothing.
 func TestRepeatedCredentialsStayIn(t *testing.T) {
 	t.Parallel()

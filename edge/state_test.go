@@ -118,6 +118,22 @@ func TestWaitForThePerson(t *testing.T) {
 	require.Len(t, g.links, 1)
 }
 
+// TestStoppingEndsTheWait: nobody holds up the gateway's end.
+func TestStoppingEndsTheWait(t *testing.T) {
+	t.Parallel()
+	g := &grants{}
+	b := withGrants(t, echoPong(), g, nil, func(c *edge.Config) { c.Limits.ConnectWait = time.Hour })
+	state := b.question(modernCall("7", declaresURL, ""))
+	answered := make(chan string, 1)
+	go func() {
+		_, body := b.do(b.modern(back("8", "accept", state), "echo"))
+		answered <- body
+	}()
+	require.Eventually(t, func() bool { g.mu.Lock(); defer g.mu.Unlock(); return len(g.asked) > 1 }, 20*time.Second, 5*time.Millisecond)
+	b.front.Stop()
+	require.Equal(t, "input_required", read(t, <-answered).Result.ResultType)
+}
+
 // TestForeignStates: ours opens for nobody else and nothing else, and not for ever.
 func TestForeignStates(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/grants"
+	"github.com/emcy/gateway/grants/profiles"
 	"github.com/emcy/gateway/internal/errs"
+	"github.com/emcy/gateway/internal/secret"
 	"github.com/emcy/gateway/tenancy"
 	fake "github.com/emcy/gateway/test/fakes/provider"
 )
@@ -277,5 +279,26 @@ func TestAStaleFlightIsTriedOnce(t *testing.T) {
 			require.FailNow(t, "nobody took over")
 		}
 		require.Equal(t, 1, b.provider.RefreshRequests())
+	})
+}
+
+// TestAClientSecretThatIsReplaced is a part of F17: the provider has another secret from
+// one moment to the next. No grant dies, and with the new one typed in they all go on.
+func TestAClientSecretThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		g := b.connect(t, b.a, b.profile, ada)
+		b.pass(t, time.Hour)
+		fresh := b.provider.NewSecret()
+		requireKind(t, b.refusal(t), errs.Unavailable)
+		require.Equal(t, grants.StateRefreshFailing, b.get(t, b.a, g.ID).State)
+		current, err := b.profiles.RotateClient(t.Context(), b.a, b.profile.ID, profiles.ClientInput{
+			Kind: profiles.Preregistered, ID: b.provider.ClientID, AuthMethod: profiles.AuthBasic, Secret: secret.New(fresh),
+		}, b.profile.Version)
+		require.NoErrorf(t, err, "%v", errs.FieldsOf(err))
+		require.Greater(t, current.Generation, b.profile.Generation)
+		require.True(t, b.works(t, b.token(t)), "the pause was for the profile as it was")
+		require.Equal(t, 1, b.provider.Refreshes())
+		require.Zero(t, b.provider.Reuses())
 	})
 }

@@ -73,6 +73,9 @@ func (s *Service) settle(tx *tenancy.Tx, row grantRow, f *flight, answer *provid
 		if f.lost {
 			reason, words = reasonLostAnswer, wordsLostAnswer
 		}
+		if err := answered(tx, providerKey(f.config)); err != nil { // it works, whatever it says of this one
+			return nil, err
+		}
 		return row.missing(f.profile, nil).died(reason, words).refusal(), s.die(tx, row, f.profile, reason, words)
 	case provider.Limited:
 		wait = limitedPause

@@ -34,7 +34,7 @@ type pauseRow struct {
 	Failures    int
 	Reason      string
 	TrialUntil  *time.Time
-	UpdatedAt   time.Time
+	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
 	DatabaseNow time.Time `gorm:"->"`
 }
 

@@ -11,6 +11,9 @@ import (
 	fake "github.com/emcy/gateway/test/fakes/provider"
 )
 
+// leased is longer than any lease.
+const leased = 13 * time.Second
+
 // refuseTokens makes the database refuse new tokens of grants, and everything else of
 // them as well where all is set.
 func (b *bundle) refuseTokens(t *testing.T, all bool) {
@@ -62,6 +65,10 @@ func TestTokensThatCannotBeStored(t *testing.T) {
 				for range 3 {
 					requireKind(t, b.refusal(t), errs.Unavailable)
 				}
+				if !all { // whoever holds the tokens knows it longer than the lease lasts
+					b.pass(t, leased)
+				}
+				requireKind(t, b.refusal(t), errs.Unavailable)
 				require.Equal(t, 1, b.provider.RefreshRequests(), "the old token is not sent again")
 				b.allowTokens(t)
 				require.Eventually(t, func() bool { return b.get(t, b.a, g.ID).Generation > g.Generation }, patience, 10*time.Millisecond)

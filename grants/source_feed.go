@@ -32,9 +32,9 @@ func (s *Source) hear(ctx context.Context, topics []tenancy.Topic) {
 
 // changedRow is what is read of a grant that changed.
 type changedRow struct {
-	ProfileID, Subject, State string
-	Generation                int64
-	UpdatedAt                 time.Time
+	TenantID, ProfileID, Subject, State string
+	Generation                          int64
+	UpdatedAt                           time.Time
 }
 
 func (changedRow) TableName() string { return table }
@@ -53,7 +53,7 @@ func (s *Source) changes(ctx context.Context, tenant string) error {
 	}
 	var rows []changedRow
 	err = s.db.Read(ctx, h, func(tx *tenancy.Tx) error {
-		query := tx.DB().Order("updated_at DESC")
+		query := tx.DB().Select("tenant_id", "profile_id", "subject", "state", "generation", "updated_at").Order("updated_at DESC")
 		if known {
 			query = query.Where("updated_at > ?", since.Add(-overlap))
 		} else {

@@ -59,13 +59,23 @@ func TestEveryNodeHears(t *testing.T) {
 			}
 			return c.Token.Reveal()
 		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel() // nobody waits for the database with it
+		settled := func() bool {
+			_, err := other.source.Get(t.Context(), b.a.Tenant(), quiet)
+			require.NoError(t, err)
+			_, err = other.source.Get(gone, b.a.Tenant(), quiet)
+			return err == nil
+		}
+		b.write(t, b.a, func(tx *tenancy.Tx) error { tx.Notify(tenancy.GrantsTopic(tx.Tenant())); return nil })
+		require.Eventually(t, settled, patience, 50*time.Millisecond, "the notices of the connects are heard")
 		first := token()
-		_, err := other.source.Get(t.Context(), b.a.Tenant(), quiet)
-		require.NoError(t, err)
-		_, err = b.service.Refresh(t.Context(), b.a, g.ID, g.Generation, grants.ForPerson)
+		_, err := b.service.Refresh(t.Context(), b.a, g.ID, g.Generation, grants.ForPerson)
 		require.NoError(t, err)
 		second := ""
 		require.Eventually(t, func() bool { second = token(); return second != first }, patience, time.Millisecond)
+		_, err = other.source.Get(gone, b.a.Tenant(), quiet)
+		require.NoError(t, err, "what did not change stays in memory")
 		b.connect(t, b.a, b.profile, ada)
 		require.Eventually(t, func() bool { return token() != second }, patience, time.Millisecond)
 		require.NoError(t, b.service.Disconnect(t.Context(), b.a, ada, g.ID))

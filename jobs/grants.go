@@ -31,6 +31,10 @@ const (
 	revokeGrantsEvery = 30 * time.Second
 	// early is the priority of what nobody waits for; River's own is 1.
 	early = 2
+	// grantsQueue has workers of its own: a provider that is slow must not hold up the
+	// other jobs.
+	grantsQueue      = "grants"
+	maxGrantsWorkers = 10
 )
 
 // WorkOn is all there is to do for a grants service.
@@ -41,17 +45,17 @@ func WorkOn(s *grants.Service) GrantsWork {
 // EnqueueRefresh asks for an early refresh of a grant. What fails has its next time in
 // the grant itself, so the queue tries again only what did not get that far.
 func (q *Queue) EnqueueRefresh(tx *tenancy.Tx, args grants.RefreshArgs) error {
-	return q.insert(tx, args, &river.InsertOpts{MaxAttempts: 3, Priority: early, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
+	return q.insert(tx, args, &river.InsertOpts{Queue: grantsQueue, MaxAttempts: 3, Priority: early, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
 }
 
 // EnqueueRefreshNow asks for the refresh that a person wants.
 func (q *Queue) EnqueueRefreshNow(tx *tenancy.Tx, args grants.RefreshNowArgs) error {
-	return q.insert(tx, args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
+	return q.insert(tx, args, &river.InsertOpts{Queue: grantsQueue, MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
 }
 
 // EnqueueRevoke asks for tokens to be taken back at their provider.
 func (q *Queue) EnqueueRevoke(tx *tenancy.Tx, args grants.RevokeArgs) error {
-	return q.insert(tx, args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
+	return q.insert(tx, args, &river.InsertOpts{Queue: grantsQueue, MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}})
 }
 
 type claimGrantsArgs struct{}

@@ -32,7 +32,7 @@ type Work struct {
 	DeliverNotifications func(ctx context.Context) error
 	// Grants is what the jobs of downstream grants call.
 	Grants GrantsWork
-	Sweep                func(ctx context.Context) error
+	Sweep  func(ctx context.Context) error
 }
 
 const (
@@ -86,7 +86,7 @@ func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 	}
 	cfg := &river.Config{
 		Logger:               log,
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxWorkers}},
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxWorkers}, grantsQueue: {MaxWorkers: maxGrantsWorkers}},
 		Workers:              workers,
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: rescueAfter,

@@ -251,7 +251,7 @@ func TestTheScheduleRunsAtStart(t *testing.T) {
 		start(t, first, w.jobs())
 		eventually(t, "every kind ran", func() bool {
 			got := w.get()
-			return got.probeAll >= 1 && got.turned >= 1 && got.renewed >= 1 && got.sweep >= 1
+			return got.probeAll >= 1 && got.turned >= 1 && got.renewed >= 1 && got.sweep >= 1 && got.claimed >= 1 && got.revoked >= 1
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -265,7 +265,7 @@ func TestTheScheduleRunsAtStart(t *testing.T) {
 			return second.EnqueueProbe(tx, upstreams.ProbeArgs{TenantID: tx.Tenant(), UpstreamID: "ups_1"})
 		}))
 		eventually(t, "the second works", func() bool { return len(w.get().probed) == 1 })
-		for _, kind := range []string{"upstreams.probe_all", "keys.turn", "clients.renew", "maintenance.sweep"} {
+		for _, kind := range []string{"upstreams.probe_all", "keys.turn", "clients.renew", "maintenance.sweep", "grants.claim_due", "grants.revoke_due"} {
 			periods := map[string]bool{}
 			for _, j := range ofKind(listJobs(t, env), kind) {
 				require.Equal(t, "{}", j.Args)
@@ -278,6 +278,7 @@ func TestTheScheduleRunsAtStart(t *testing.T) {
 		require.LessOrEqual(t, w.get().turned, ran.turned+1)
 		require.LessOrEqual(t, w.get().renewed, ran.renewed+1)
 		require.LessOrEqual(t, w.get().probeAll, ran.probeAll+1)
+		require.LessOrEqual(t, w.get().revoked, ran.revoked+1)
 	})
 }
 

@@ -275,6 +275,7 @@ CREATE TABLE grants (
   version            bigint not null default 1,
   failures           integer not null default 0,
   rotates            text not null default '' check (rotates in ('', 'yes', 'no')),
+  refresh_extends    text not null default '' check (refresh_extends in ('', 'yes', 'no')),
   lease_id           text not null default '',
   lease_until        datetime,
   flight_started_at  datetime,

@@ -49,16 +49,13 @@ func (n *Notify) deliverHook(ctx, run context.Context, t target) error {
 	if err != nil {
 		return fmt.Errorf("deliver to webhook: %w", err)
 	}
-	for range perHookAndRun {
-		if run.Err() != nil {
-			return nil
-		}
+	for sent := 0; sent < perHookAndRun && run.Err() == nil; sent++ {
 		o, found, err := n.deliverOne(ctx, h, t, "")
 		if err != nil {
 			return fmt.Errorf("deliver to webhook: %w", err)
 		}
 		if !found || !o.sent {
-			return nil
+			break
 		}
 	}
 	return nil

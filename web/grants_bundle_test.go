@@ -38,7 +38,9 @@ func (signer) Assertion(context.Context, tenancy.Handle, string, string) (secret
 // tickets are for trials that no test of the console goes through with.
 type tickets struct{}
 
-func (tickets) NewTrial(context.Context, tenancy.Handle, string) (string, error) { return "ticket", nil }
+func (tickets) NewTrial(context.Context, tenancy.Handle, string) (string, error) {
+	return "ticket", nil
+}
 
 // notices hands what grants tell of to the alerts.
 type notices struct{ b *testBundle }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"maps"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -150,14 +151,8 @@ func (k *Console) profileAgain(c echo.Context, v Visit, in forms.Profile, view p
 		return err
 	}
 	view.Values, view.Errors, view.Summary = pages.ProfileValues(in.Fields), errs.FieldsOf(err), errs.Public(err)
-	if in.Secret != "" && view.Errors["client_secret"] == "" {
-		if view.Errors == nil {
-			view.Errors = map[string]string{}
-		}
-		view.Errors["client_secret"] = "Type the secret again: it is not sent back to this page."
-		if len(view.Errors) > 1 {
-			view.Summary = "Some fields need attention."
-		}
+	if view.Errors = typeAgain(view.Errors, in.Secret, in.InitialToken); len(view.Errors) > 1 {
+		view.Summary = "Some fields need attention."
 	}
 	view.AskSecret = view.Errors["client_secret"] != ""
 	if view.Version == "" {
@@ -165,6 +160,19 @@ func (k *Console) profileAgain(c echo.Context, v Visit, in forms.Profile, view p
 	}
 	view.Known = knownScopes(preset, nil, in.Fields.Scopes)
 	return k.profileForm(c, v, status, view, preset, in.PresetFields)
+}
+
+// typeAgain says of secrets that were typed that they are not sent back to the page.
+func typeAgain(messages map[string]string, clientSecret, initialToken string) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, messages)
+	if clientSecret != "" && out["client_secret"] == "" {
+		out["client_secret"] = "Type the secret again: it is not sent back to this page."
+	}
+	if initialToken != "" && out["initial_token"] == "" {
+		out["initial_token"] = "Type the token again: it is not sent back to this page."
+	}
+	return out
 }
 
 func (k *Console) oneProfile(ctx context.Context, v Visit, id string) (p profiles.Profile, err error) {

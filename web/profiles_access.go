@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/emcy/gateway/grants/profiles"
+	"github.com/emcy/gateway/grants/provider"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/ui/pages"
@@ -46,6 +47,20 @@ func (s accessState) profile(id string) (profiles.Profile, bool) {
 	return s.list[at], true
 }
 
+// fresh is what a new attachment begins with: what every runtime asks for, to know whose account it is.
+func (s accessState) fresh(id string) profiles.Attachment {
+	a := profiles.Attachment{ProfileID: id, NeededFor: profiles.NeededForCalls}
+	p, _ := s.profile(id)
+	preset, _ := provider.PresetByID(p.Preset)
+	for _, scope := range p.Settings.Scopes {
+		usual := scope == "openid" || slices.ContainsFunc(preset.Scopes, func(d provider.ScopeDoc) bool { return d.Default && d.Scope == scope })
+		if usual {
+			a.Scopes = append(a.Scopes, scope)
+		}
+	}
+	return a
+}
+
 // noProfile stands in an address for taking nothing of any profile.
 const noProfile = "none"
 
@@ -67,7 +82,7 @@ func (k *Console) access(c echo.Context, v Visit) error {
 		if _, ok := s.profile(chosen); !ok {
 			return errs.E(errs.NotFound, "There is no such profile.", nil)
 		}
-		return k.accessPage(c, v, http.StatusOK, s, accessView(s, profiles.Attachment{ProfileID: chosen, NeededFor: profiles.NeededForCalls}))
+		return k.accessPage(c, v, http.StatusOK, s, accessView(s, s.fresh(chosen)))
 	}
 	return k.accessPage(c, v, http.StatusOK, s, accessChoices(s))
 }

@@ -141,7 +141,7 @@ func (k *Console) profileClientReplace(c echo.Context, v Visit) error {
 	}
 	return k.profileClientForm(c, v, status, p, pages.ProfileClientPage{
 		Values:  pages.ProfileClientValues{Kind: in.Kind, ID: in.ID, AuthMethod: in.AuthMethod, KeyAlg: in.KeyAlg},
-		Version: version(p.Version), Errors: errs.FieldsOf(err), Summary: errs.Public(err),
+		Version: version(p.Version), Errors: typeAgain(errs.FieldsOf(err), in.Secret, in.InitialToken), Summary: errs.Public(err),
 	})
 }
 

@@ -38,7 +38,9 @@ func newProfileDesk(t *testing.T, env tenancytest.Env) *profileDesk {
 	return d
 }
 
-func (d *profileDesk) get(path string) *answer { return d.send(d.t, d.ana, http.MethodGet, path, nil, nil) }
+func (d *profileDesk) get(path string) *answer {
+	return d.send(d.t, d.ana, http.MethodGet, path, nil, nil)
+}
 
 func (d *profileDesk) post(path string, form url.Values) *answer {
 	form.Set("csrf", d.csrf)
@@ -256,7 +258,7 @@ func TestAccessOfARuntime(t *testing.T) {
 		require.NoError(t, err)
 		p, err := d.config.Profiles.Create(t.Context(), d.h, profiles.NewID(), profiles.Input{
 			Name: "Todo API", Kind: profiles.KindOAuth, Preset: "generic", Issuer: d.fake.Issuer,
-			Settings: profiles.Settings{Discovery: profiles.ByIssuer, Scopes: []string{"read", "write", "admin"}, ScopeText: map[string]string{"admin": "Do everything"}},
+			Settings: profiles.Settings{Discovery: profiles.ByIssuer, Scopes: []string{"openid", "read", "write", "admin"}, ScopeText: map[string]string{"admin": "Do everything"}},
 			Client:   profiles.ClientInput{Kind: profiles.Preregistered, ID: "gateway", AuthMethod: profiles.AuthBasic, Secret: secret.New(profileSecret)},
 		})
 		require.NoError(t, err)
@@ -266,7 +268,7 @@ func TestAccessOfARuntime(t *testing.T) {
 		require.Contains(t, page.body, "Nothing of a person")
 		require.Contains(t, page.body, `value="`+p.ID+`"`)
 		page = d.get(at + "?profile=" + p.ID)
-		for _, shown := range []string{"Do everything", "People look, but cannot call", "Scopes of single tools", upstreams.ToolID("echo") + " admin"} {
+		for _, shown := range []string{`value="openid" checked`, "Do everything", "People look, but cannot call", "Scopes of single tools", upstreams.ToolID("echo") + " admin"} {
 			require.Contains(t, page.body, shown)
 		}
 		require.Equal(t, http.StatusNotFound, d.get(at+"?profile="+profiles.NewID()).status)

@@ -232,9 +232,7 @@ func (s *Server) connectDecided(w http.ResponseWriter, r *http.Request, values u
 // depart sends the browser to a provider.
 func (s *Server) depart(w http.ResponseWriter, r *http.Request, start ConnectStart) {
 	req := requestFrom(r.Context())
-	if wait := s.attempts.Take(req.handle.Tenant(), s.clientIP(r)); wait > 0 {
-		w.Header().Set("Retry-After", retryAfter(wait))
-		s.pageFor(w, r, errs.E(errs.RateLimited, "Too many sign-ins were started from this address.", nil))
+	if s.tooMany(w, r) {
 		return
 	}
 	start.Browser, start.Origin = req.browser, req.issuer
@@ -244,6 +242,16 @@ func (s *Server) depart(w http.ResponseWriter, r *http.Request, start ConnectSta
 		return
 	}
 	s.leave(w, r, start.Attempt, address)
+}
+
+// tooMany answers an address that makes the gateway ask providers too often.
+func (s *Server) tooMany(w http.ResponseWriter, r *http.Request) bool {
+	wait := s.attempts.Take(requestFrom(r.Context()).handle.Tenant(), s.clientIP(r))
+	if wait > 0 {
+		w.Header().Set("Retry-After", retryAfter(wait))
+		s.pageFor(w, r, errs.E(errs.RateLimited, "Too many sign-ins were started from this address.", nil))
+	}
+	return wait > 0
 }
 
 // complete ends the step, and the attempt with it.
@@ -275,6 +283,9 @@ func (s *Server) connectKey(w http.ResponseWriter, r *http.Request, t connectTar
 		return
 	case !keyLike(key):
 		s.showConnect(w, r, http.StatusUnprocessableEntity, t, card, "This is not a key: it is too long, or holds characters that no key has.")
+		return
+	}
+	if s.tooMany(w, r) {
 		return
 	}
 	err = s.connects.SaveKey(r.Context(), req.handle, KeyEntry{ProfileID: card.ProfileID, Subject: t.a.Person.ID, LinkHash: t.query.LinkHash, Browser: req.browser, Key: secret.New(key)})

@@ -21,6 +21,7 @@ import (
 	"github.com/emcy/gateway/grants"
 	"github.com/emcy/gateway/grants/profiles"
 	"github.com/emcy/gateway/grants/provider"
+	"github.com/emcy/gateway/internal/clock"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/internal/secret"
@@ -83,7 +84,7 @@ func (b *drillBench) with(t *testing.T, act func(g *gateway)) {
 // fill makes a workspace with a profile and so many people who connected it.
 func (b *drillBench) fill(t *testing.T, g *gateway, slug string, people int) (tenancy.Handle, profiles.Profile) {
 	t.Helper()
-	h := tenancytest.Tenant(t, tenancytest.Env{DB: g.db, Clock: nil}, slug)
+	h := tenancytest.Tenant(t, tenancytest.Env{DB: g.db, Clock: clock.NewManual(g.db.Clock().Now())}, slug)
 	in := profiles.Input{
 		Name: "Todo", Kind: profiles.KindOAuth, Preset: "generic", Issuer: b.provider.Issuer,
 		Client: profiles.ClientInput{Kind: profiles.Preregistered, ID: b.provider.ClientID, AuthMethod: profiles.AuthBasic, Secret: secret.New(b.provider.ClientSecret)},
@@ -212,9 +213,16 @@ func TestABreachDrillThatWasCutShortGoesOn(t *testing.T) {
 		require.False(t, r.Complete)
 		require.Equal(t, 4, r.Batches[0].Profiles[0].Pending)
 		require.Len(t, r.Batches[0].Problems, 4)
-		b.with(t, func(g *gateway) { require.Zero(t, living(t, g, acme), "they are gone here, whatever the provider says") })
+		b.with(t, func(g *gateway) {
+			require.Zero(t, living(t, g, acme), "they are gone here, whatever the provider says")
+		})
 
 		b.provider.Heal()
+		b.with(t, func(g *gateway) { // as if the wait after the failure were over
+			require.NoError(t, g.db.Write(t.Context(), acme, func(tx *tenancy.Tx) error {
+				return tx.DB().Model(&revocationRow{}).Where("state = ?", "pending").Update("next_at", tx.Now()).Error
+			}))
+		})
 		code, said := b.emcy(t, "--workspace", "acme", "--reason", "second", "--report", filepath.Join(b.dir, "report.json"), "--yes")
 		require.Zero(t, code, said)
 		require.Contains(t, said, "acme: goes on with rvb_")
@@ -226,11 +234,25 @@ func TestABreachDrillThatWasCutShortGoesOn(t *testing.T) {
 	})
 }
 
+type revocationRow struct {
+	TenantID, ID string
+	NextAt       time.Time
+}
+
+func (revocationRow) TableName() string { return "grant_revocations" }
+
 func TestBreachDrillArguments(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"give"}, {"revoke"}, {"revoke", "--all"}, {"revoke", "--all", "--workspace", "acme", "--reason", "x"}, {"revoke", "--all", "--profile", "prf_1", "--reason", "x"},
-		{"revoke", "--workspace", "acme", "--reason", " "}, {"revoke", "--all", "--reason", "x", "more"}, {"revoke", "--odd"},
+		{},
+		{"give"},
+		{"revoke"},
+		{"revoke", "--all"},
+		{"revoke", "--all", "--workspace", "acme", "--reason", "x"},
+		{"revoke", "--all", "--profile", "prf_1", "--reason", "x"},
+		{"revoke", "--workspace", "acme", "--reason", " "},
+		{"revoke", "--all", "--reason", "x", "more"},
+		{"revoke", "--odd"},
 	} {
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, exitUsage, run(t.Context(), append([]string{"grants"}, args...), nil, &stdout, &stderr), args)

@@ -108,17 +108,18 @@ func (c *Connects) try(ctx context.Context, h tenancy.Handle, w way, tokens prov
 		t.fact("Given back", "no: a person has connected this account, and their connection could end with it")
 		return t, nil
 	}
-	switch err := c.provider.Revoke(ctx, w.config, newest.Refresh, newest.Access); provider.KindOf(err) {
-	case "":
-		if err != nil {
-			return nil, err
-		}
+	err = c.provider.Revoke(ctx, w.config, newest.Refresh, newest.Access)
+	kind := provider.KindOf(err)
+	switch {
+	case err == nil:
 		t.fact("Given back", "yes, at the provider")
-	case provider.Unsupported:
+	case kind == provider.Unsupported:
 		t.fact("Given back", "no: the provider offers no way; the tokens were thrown away")
-	default:
+	case kind != "":
 		t.fact("Given back", "no: the provider did not take them; they were thrown away")
 		t.warn("The provider did not revoke the tokens. When people disconnect, their permission may stay there.")
+	default:
+		return nil, fmt.Errorf("give back tokens of a trial: %w", err)
 	}
 	return t, nil
 }

@@ -20,13 +20,14 @@ func (p *Profiles) discover(ctx context.Context, d *draft) error {
 	if d.Kind == KindAPIKey || d.Discovery == Manual {
 		return nil
 	}
-	field, err := "issuer", error(nil)
+	field := "issuer"
 	if d.Discovery == ByResource {
 		field = "resource_url"
-		if err = p.issuerOf(ctx, d); err != nil {
+		if err := p.issuerOf(ctx, d); err != nil {
 			return errs.Field(field, explain(err))
 		}
 	}
+	var err error
 	d.discovered, err = p.cfg.Provider.Discover(ctx, d.Issuer)
 	if err != nil {
 		return errs.Field(field, explain(err))

@@ -60,7 +60,8 @@ func (p *Provider) claims(ctx context.Context, c Config, t Tokens, nonce string)
 		return nil, missing("userinfo")
 	}
 	var signed map[string]any
-	if !t.IDToken.Empty() && (id.From == FromIDToken || id.From == "" || c.Endpoints.JWKS != "") {
+	verifiable := c.Endpoints.JWKS != "" && c.Endpoints.Issuer != "" // not so where endpoints were typed in without them
+	if !t.IDToken.Empty() && (verifiable || id.From == FromIDToken) {
 		var failed *Error
 		if signed, failed = p.verifyIDToken(ctx, c, t, nonce); failed != nil {
 			return nil, failed

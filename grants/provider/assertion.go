@@ -22,7 +22,7 @@ const AssertionLife = time.Minute
 // and used once.
 func (p *Provider) assertion(c Config) (string, error) {
 	key := c.Client.Key
-	if key == nil || key.IsPublic() || !key.Valid() {
+	if key == nil || !key.Valid() {
 		return "", errors.New("the client has no private key")
 	}
 	alg, err := algorithm(key)

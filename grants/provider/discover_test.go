@@ -154,6 +154,13 @@ func TestA13DiscoverRefuses(t *testing.T) {
 		require.Equal(t, provider.Misconfigured, provider.KindOf(err), issuer)
 	}
 	require.Empty(t, s.asked)
+
+	dead := httptest.NewServer(http.NotFoundHandler())
+	dead.Close()
+	for _, err := range []error{second(s.Discover(t.Context(), dead.URL)), second(s.DiscoverResource(t.Context(), dead.URL+"/mcp"))} {
+		e := requireError(t, err, provider.Temporary, "connect_refused")
+		require.False(t, e.Sent)
+	}
 }
 
 func TestDiscoverResource(t *testing.T) {

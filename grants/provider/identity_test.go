@@ -139,6 +139,15 @@ func TestIdentityRules(t *testing.T) {
 	require.Zero(t, got)
 	require.Equal(t, "Bearer at", s.asked.Get("Authorization"))
 
+	unsigned := provider.Tokens{Access: secret.New("at"), IDToken: secret.New("eyJhbGciOiJub25lIn0.eyJzdWIiOiJtYWxsb3J5In0.")}
+	s.config.Style.Identity, s.body = provider.Identity{}, `{"sub":"a"}`
+	got, err = s.Account(t.Context(), s.config, unsigned, "")
+	require.NoError(t, err)
+	require.Equal(t, "a", got.ID, "without keys an ID token says nothing")
+	s.config.Style.Identity.From = provider.FromIDToken
+	_, err = s.Account(t.Context(), s.config, unsigned, "")
+	requireError(t, err, provider.Unsupported, "no_endpoint")
+
 	s.status = http.StatusUnauthorized
 	_, err = who(provider.Identity{}, `{"error":"invalid_token"}`)
 	requireError(t, err, provider.Rejected, "invalid_token")

@@ -18,7 +18,7 @@ const (
 
 // meanings are by code: the registered ones (RFC 6749, sections 4.1.2.1 and 5.2; RFC
 // 8707, section 2; OpenID Connect Core, section 3.1.2.6; RFC 7591, section 3.2.2; RFC
-// 7009, section 2.2.1), then those that GitHub documents.
+// 7009, section 2.2.1), then those that GitHub and Google document.
 var meanings = map[string]meaning{
 	"invalid_grant":              {Rejected, "The provider no longer accepts what the connection was made with: it is expired, was taken back, or was used before.", cureReconnect},
 	"interaction_required":       {Rejected, "The provider wants to see the user again before it goes on.", cureReconnect},
@@ -53,6 +53,9 @@ var meanings = map[string]meaning{
 	"application_suspended":        {Misconfigured, "The provider has suspended the application.", "Ask the provider."},
 	"bad_verification_code":        {Rejected, "The provider does not accept its own code: it is over, or was used before.", cureReconnect},
 	"bad_refresh_token":            {Rejected, "The provider no longer accepts the refresh token: it is expired or was used before.", cureReconnect},
+	"deleted_client":               {Misconfigured, "The client was deleted at the provider.", cureClient},
+	"disabled_client":              {Misconfigured, "The client is turned off at the provider.", cureClient},
+	"admin_policy_enforced":        {Denied, "The rules of the user's organization do not let this application in.", "Ask who runs the organization's accounts at the provider."},
 	"unverified_user_email":        {Denied, "The provider wants the user to verify an e-mail address first.", "Verify it there, then connect again."},
 }
 

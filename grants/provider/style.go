@@ -63,8 +63,8 @@ const (
 // Identity is the rule by which the account is found. A claim is a name, or a JSON
 // pointer (RFC 6901) where it begins with a slash.
 type Identity struct {
-	// From is one of the From constants; empty takes the ID token where one came, else
-	// userinfo where there is such an endpoint, else nothing.
+	// From is one of the From constants; empty takes the ID token where one came that can
+	// be verified, else userinfo where there is such an endpoint, else nothing.
 	From string `json:"from,omitempty"`
 	// URL replaces the endpoint that userinfo or introspection is read from.
 	URL string `json:"url,omitempty"`

@@ -108,6 +108,8 @@ var onlyImporters = []struct {
 		"only a domain package's store.go speaks GORM: call the domain package",
 	},
 	{"github.com/labstack/echo/...", []pattern{"web/...", "api/...", "cmd/..."}, "take a plain http.Handler, or move the handler to web or api"},
+	{"github.com/wneessen/go-mail/...", []pattern{"notify/mail"}, "hand mail to notify/mail"},
+	{"github.com/standard-webhooks/standard-webhooks/libraries/...", []pattern{"notify"}, "notify signs and sends webhooks"},
 	{"code.dny.dev/ssrf", []pattern{"internal/outbound"}, "make outbound requests through internal/outbound"},
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
@@ -20,6 +21,9 @@ import (
 
 	"github.com/emcy/gateway/test/e2e/httpflow"
 )
+
+// exampleStop is how long an example may take to end before it is ended.
+const exampleStop = 5 * time.Second
 
 // start runs an example until the test ends, and waits until it listens.
 func (e example) start(t *testing.T, settings map[string]string) (address string) {
@@ -42,8 +46,8 @@ func (e example) start(t *testing.T, settings map[string]string) (address string
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 		select {
 		case <-gone:
-		case <-time.After(stopTimeout):
-			_ = cmd.Process.Kill()
+		case <-time.After(exampleStop):
+			_ = cmd.Process.Kill() // it waits for streams that the gateway has open
 			<-gone
 		}
 		_ = log.Close()
@@ -73,16 +77,14 @@ type behind struct {
 
 // newBehind adds the example to a workspace of its own, starts it with the secret, and
 // attaches a profile to it.
-func newBehind(t *testing.T, kind exampleKind, settings ...string) *behind {
+func newBehind(t *testing.T, kind exampleKind, slug string) *behind {
 	t.Helper()
-	b := &behind{house: &house{t: t, gateway: sharedGateway(t)}, example: newExample(t, kind), todo: newTodoAPI(t, settings...)}
-	b.slug = "ex-" + string(kind)
+	b := &behind{house: &house{t: t, gateway: sharedGateway(t)}, example: newExample(t, kind), todo: newTodoAPI(t)}
+	b.slug = slug
 	b.owner = httpflow.NewPerson(b.gateway.Console, "Ana Ferreira", nil)
 	require.NoError(t, b.owner.SignUp(t.Context()))
 	require.NoError(t, b.owner.CreateWorkspace(t.Context(), "Example "+string(kind), b.slug))
 	b.addRuntime("http://127.0.0.1:" + strconv.Itoa(b.example.Port) + "/mcp")
-	b.example.start(t, map[string]string{"EMCY_WORKER_SHARED_SECRET": b.runtime.Secret, "TODO_API_URL": b.todo.Issuer})
-
 	var err error
 	b.profile, err = b.owner.NewProfile(t.Context(), b.slug, httpflow.ProfileForm{
 		Name: "Todo", Issuer: b.todo.Issuer, ClientID: todoClientID, ClientSecret: todoClientSecret,
@@ -91,6 +93,17 @@ func newBehind(t *testing.T, kind exampleKind, settings ...string) *behind {
 	require.NoError(t, err)
 	require.NoError(t, b.owner.Attach(t.Context(), b.runtime, b.profile, "calls", "openid", "profile", "todos:read", "todos:write"))
 	return b
+}
+
+// connected is a client that may act for somebody at the Todo API.
+func (b *behind) connected(login string) *httpflow.Client {
+	b.t.Helper()
+	client := b.client("Example client")
+	callback, err := b.owner.ConnectAllow(b.t.Context(), client.AuthorizeURL(), client.RedirectURI, httpflow.Account{Login: login, Password: todoPassword})
+	require.NoError(b.t, err)
+	require.NoError(b.t, client.Redeem(b.t.Context(), callback))
+	require.NoError(b.t, client.Initialize(b.t.Context()))
+	return client
 }
 
 // titles are the todos that the client's person sees.
@@ -130,15 +143,12 @@ func TestExamplesBehindTheGateway(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 
-			b := newBehind(t, kind)
-			client := b.client("Example client")
-			callback, err := b.owner.ConnectAllow(t.Context(), client.AuthorizeURL(), client.RedirectURI, httpflow.Account{Login: "alice", Password: todoPassword})
-			require.NoError(t, err)
-			require.NoError(t, client.Redeem(t.Context(), callback))
-			require.NoError(t, client.Initialize(t.Context()))
+			b := newBehind(t, kind, "ex-"+string(kind))
+			b.example.start(t, map[string]string{"EMCY_WORKER_SHARED_SECRET": b.runtime.Secret, "TODO_API_URL": b.todo.Issuer})
+			client := b.connected("alice")
 
 			require.Equal(t, []string{"Water the plants"}, b.titles(client))
-			_, err = client.CallTool(t.Context(), "add_todo", map[string]any{"title": "Through " + string(kind)})
+			_, err := client.CallTool(t.Context(), "add_todo", map[string]any{"title": "Through " + string(kind)})
 			require.NoError(t, err)
 			require.Equal(t, []string{"Water the plants", "Through " + string(kind)}, b.titles(client))
 
@@ -183,4 +193,30 @@ func (b *behind) recordHoldsNoEdgeToken(client *httpflow.Client) {
 	require.Contains(b.t, record, b.runtime.Secret)
 	require.Contains(b.t, record, `"x-emcy-upstream-access-token"`)
 	require.Positive(b.t, strings.Count(record, "canary_"))
+}
+
+// TestExampleWithoutASecret has the gateway prove itself by its signature alone, with the
+// token as a bearer token and a header under another name, and the helper believe it.
+func TestExampleWithoutASecret(t *testing.T) {
+	t.Parallel()
+
+	b := newBehind(t, goExample, "ex-assertion")
+	require.NoError(t, b.owner.Contract(t.Context(), b.runtime, url.Values{
+		"assertion_only": {"assertion"}, "bearer": {"bearer"}, "header.X-Emcy-Assertion": {"X-Acme-Proof"},
+	}))
+	b.example.start(t, map[string]string{
+		"EMCY_WORKER_ISSUER": b.origin, "EMCY_WORKER_AUDIENCE": "http://127.0.0.1:" + strconv.Itoa(b.example.Port) + "/mcp",
+		"EMCY_WORKER_ASSERTION_HEADER": "X-Acme-Proof", "EMCY_UPSTREAM_ACCESS_TOKEN_HEADER": "Authorization", "TODO_API_URL": b.todo.Issuer,
+	})
+	client := b.connected("bob")
+	require.Equal(t, []string{"Return the library books"}, b.titles(client))
+	b.todo.endAccessTokens("bob")
+	require.Equal(t, []string{"Return the library books"}, b.titles(client), "a refused bearer token is renewed too")
+
+	raw, err := os.ReadFile(b.example.Record)
+	require.NoError(t, err)
+	require.NotContains(t, string(raw), b.runtime.Secret)
+	require.NotContains(t, string(raw), client.Tokens.AccessToken)
+	require.Contains(t, string(raw), `"x-acme-proof"`)
+	require.Contains(t, string(raw), `"Bearer canary_`)
 }

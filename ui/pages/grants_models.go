@@ -166,10 +166,10 @@ type MassRevokeConfirmPage struct {
 	Name, Profile string
 	Impact        []string
 	// Word has to be typed.
-	Word           string
-	Typed, Reason  string
-	Errors         FieldErrors
-	Summary        string
+	Word          string
+	Typed, Reason string
+	Errors        FieldErrors
+	Summary       string
 }
 
 // BatchRow is a run in a list.

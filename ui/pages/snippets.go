@@ -28,14 +28,39 @@ mcp.run(
 		},
 		{
 			ID:    "typescript",
-			Title: "TypeScript SDK on Node.js",
+			Title: "TypeScript SDK 2.x on Node.js",
 			File:  "server.js",
-			Code: `import { workerContract } from '@emcy/worker';
+			Code: `import { createServer } from 'node:http';
+import { getCaller, workerContract } from '@emcy/worker';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler } from '@modelcontextprotocol/server';
 
+const mcp = toNodeHandler(createMcpHandler(buildServer));
 const guard = workerContract();
-createServer((req, res) => guard(req, res, () => mcp(req, res)))
-  .listen(9002, '127.0.0.1');`,
-			Note: "The adapter is in the gateway's repository: npm install ./sdk/typescript. With Express: app.use(workerContract()).",
+
+createServer((req, res) => guard(req, res, () => mcp(req, res))).listen(9002, '127.0.0.1');`,
+			Note: "The adapter is in the gateway's repository: npm install ./sdk/typescript. In a tool, getCaller() says who is asking.",
+		},
+		{
+			ID:    "express",
+			Title: "TypeScript SDK 1.x with Express",
+			File:  "server.js",
+			Code: `import express from 'express';
+import { workerContract } from '@emcy/worker';
+
+const app = express();
+app.use(workerContract()); // in front of everything else`,
+			Note: "The adapter is in the gateway's repository: npm install ./sdk/typescript.",
+		},
+		{
+			ID:    "go",
+			Title: "Go SDK and net/http",
+			File:  "main.go",
+			Code: `import "github.com/emcy/gateway/sdk/go/emcyworker"
+
+handler := mcp.NewStreamableHTTPHandler(getServer, &mcp.StreamableHTTPOptions{Stateless: true})
+http.ListenAndServe("127.0.0.1:9004", emcyworker.Middleware(handler))`,
+			Note: "In a tool, emcyworker.FromHeader(req.Extra.Header) says who is asking.",
 		},
 		{
 			ID:    "other",

@@ -37,7 +37,7 @@ func All(nonce string, say Text) []Story {
 
 // Screens are the pages and fragments, without the kit.
 func Screens(nonce string, say Text) []Story {
-	return slices.Concat(console(nonce, say), probes(nonce, say), tools(nonce, say), traces(nonce, say), alerts(nonce, say), tenant(say))
+	return slices.Concat(console(nonce, say), probes(nonce, say), tools(nonce, say), traces(nonce, say), grants(nonce, say), alerts(nonce, say), tenant(say))
 }
 
 // Find is the page with this name.

@@ -11,9 +11,9 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"gorm.io/gorm/clause"
 
-	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/tenancy"
 )
 

@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/emcy/gateway/authz/server/clients"
-	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/authz/server/oplib"
 	"github.com/emcy/gateway/authz/server/settings"
 	"github.com/emcy/gateway/internal/ids"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"
 	"github.com/emcy/gateway/tenancy/audit"

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/authz/server/settings"
+	"github.com/emcy/gateway/internal/jwks"
 	"github.com/emcy/gateway/internal/outbound"
 	"github.com/emcy/gateway/tenancy"
 )

@@ -90,6 +90,15 @@ func TestRefusalAfterTheFirstByteComesTooLate(t *testing.T) {
 	}
 }
 
+func TestRefusalChangesNothingWhereItIsOff(t *testing.T) {
+	t.Parallel()
+
+	res := ask(t, -1, http.MethodPost, "downstream-1", func(w http.ResponseWriter, c Caller) { _, _ = fmt.Fprint(w, c.RefuseUpstreamToken()) })
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("answered %v", res)
+	}
+}
+
 func TestRefusalAnswersAsTheyAre(t *testing.T) {
 	t.Parallel()
 

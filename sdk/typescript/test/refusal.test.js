@@ -109,6 +109,17 @@ for (const [name, adapter] of Object.entries(adapters)) {
     }
 }
 
+test('node:http: where it is off a refusal changes no answer', async (t) => {
+    const guard = workerContract({ env, holdStartMs: 0 });
+    const answer = await ask(t, (req, res) =>
+        guard(req, res, () => {
+            assert.throws(refuseUpstreamToken);
+            res.end('done');
+        })
+    );
+    assert.deepEqual([answer.status, await answer.text()], [200, 'done']);
+});
+
 test('node:http: an answer that sets its headers first keeps them', async (t) => {
     const guard = workerContract({ env });
     const answer = await ask(t, (req, res) =>

@@ -101,6 +101,36 @@ func (p *Person) Attach(ctx context.Context, runtime *Runtime, profile *Profile,
 	return nil
 }
 
+// Contract changes how the gateway speaks to a runtime: fields of the contract page, such as
+// "assertion_only", "bearer" and "header.X-Emcy-Subject".
+func (p *Person) Contract(ctx context.Context, runtime *Runtime, change url.Values) error {
+	form, err := p.form(ctx, runtime.path("/contract"), change)
+	if err != nil {
+		return fmt.Errorf("contract: %w", err)
+	}
+	if _, err := p.submit(ctx, form); err != nil {
+		return fmt.Errorf("contract: %w", err)
+	}
+	return nil
+}
+
+// Verify presses the contract page's button, and gives the page with what it found.
+func (p *Person) Verify(ctx context.Context, runtime *Runtime) (*Page, error) {
+	page, err := p.Page(ctx, runtime.path("/contract"))
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	form, err := page.FormTo(runtime.path("/contract/verify"))
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	answer, err := p.Browser.Submit(ctx, form)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	return answer, answer.Expect(http.StatusOK)
+}
+
 // Account is how somebody signs in at a provider: at examples/todo-api.
 type Account struct{ Login, Password string }
 

@@ -150,7 +150,7 @@ func TestFaults(t *testing.T) {
 	hold := make(chan struct{})
 	r.Fail("metadata", provider.Hold(hold), 1)
 	close(hold)
-	res, err := http.Get(r.Issuer + "/.well-known/openid-configuration") //nolint:noctx // a test's own server
+	res, err := http.Get(r.Issuer + "/.well-known/openid-configuration")
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusOK, res.StatusCode)

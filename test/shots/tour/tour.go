@@ -125,6 +125,9 @@ func (t *Tour) walk(ctx context.Context) error {
 	if err := t.clients(ctx, client.MCPURL); err != nil {
 		return err
 	}
+	if err := t.profiles(ctx); err != nil {
+		return err
+	}
 	if err := t.signIn(ctx, client); err != nil {
 		return err
 	}
