@@ -266,3 +266,20 @@ func TestOnlyA401IsSentTwice(t *testing.T) {
 	_, _ = b.do(b.request("POST", toolCall))
 	require.Len(t, p.seen(), 1)
 }
+
+// TestAnotherTokenIsAnotherChance: what was refused says nothing about what a person connects after it.
+func TestAnotherTokenIsAnotherChance(t *testing.T) {
+	t.Parallel()
+	p := &picky{good: map[string]bool{"best": true}}
+	g := ofAda()
+	g.renewed["acc_ada"] = token("newer", 2)
+	b := withGrants(t, p, g, nil)
+	_, body := b.do(b.request("POST", toolCall))
+	require.Contains(t, body, "/connect/link-")
+	g.set(func(g *grants) {
+		g.tokens["acc_ada"], g.renewed["acc_ada"] = token("connected again", 3), token("best", 4)
+	})
+	_, body = b.do(b.request("POST", toolCall))
+	require.Equal(t, pong, body)
+	require.Equal(t, 2, g.suspect)
+}

@@ -53,6 +53,9 @@ func TestAProviderInTrouble(t *testing.T) {
 				require.True(t, got.Refreshable)
 				require.True(t, got.RefreshDueAt.After(b.Clock.Now()))
 				require.Equal(t, first.Token.Reveal(), b.token(t).Token.Reveal(), "a token that is in time is used")
+				b.pass(t, 115*time.Second)
+				require.Equal(t, first.Token.Reveal(), b.token(t).Token.Reveal(), "to its last seconds, where no other one can be had")
+				require.Equal(t, 2, b.get(t, b.a, g.ID).Failures)
 
 				// Late: the call fails, with a time to come again; nothing is asked before it.
 				b.pass(t, 3*time.Minute)

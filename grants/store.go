@@ -54,7 +54,9 @@ type grantRow struct {
 	RefreshedAt     *time.Time
 	UsedAt          *time.Time
 	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// UpdatedAt is the database's time of the last change that others have to hear of;
+	// GORM would write this node's own with every other one, too.
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 	// DatabaseNow is the database's time at the reading: leases are judged by it.
 	DatabaseNow time.Time `gorm:"->"`
 }

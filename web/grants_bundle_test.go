@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -184,6 +185,8 @@ const (
 	profileID = "prf_00000000000000000000000000"
 	grantID   = "grt_0"
 	batchID   = "rvb_0"
+	alertID   = "ntf_0"
+	webhookID = "whk_0"
 )
 
 type newProfileRow struct {
@@ -206,6 +209,39 @@ type newBatchRow struct {
 }
 
 func (newBatchRow) TableName() string { return "revocation_batches" }
+
+type newNotificationRow struct {
+	TenantID, ID, Event, Payload string
+	CreatedAt                    time.Time
+}
+
+func (newNotificationRow) TableName() string { return "notifications" }
+
+type newWebhookRow struct {
+	TenantID, ID, Name, URL string
+	Secret                  []byte
+	CreatedAt, UpdatedAt    time.Time
+}
+
+func (newWebhookRow) TableName() string { return "webhooks" }
+
+// furnishAlerts adds an alert and a webhook, with the name in them.
+func (b *testBundle) furnishAlerts(t *testing.T, h tenancy.Handle, name string) {
+	t.Helper()
+	now := b.Clock.Now()
+	payload, err := json.Marshal(map[string]string{"profile_name": name})
+	require.NoError(t, err)
+	require.NoError(t, b.DB.Write(t.Context(), h, func(tx *tenancy.Tx) error {
+		secret, err := tx.Seal("webhooks", "secret", webhookID, []byte("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
+		if err != nil {
+			return err
+		}
+		if err := tx.DB().Create(&newNotificationRow{TenantID: tx.Tenant(), ID: alertID, Event: "profile.misconfigured", Payload: string(payload), CreatedAt: now}).Error; err != nil {
+			return err
+		}
+		return tx.DB().Create(&newWebhookRow{TenantID: tx.Tenant(), ID: webhookID, Name: name, URL: "https://hooks.example.com/emcy", Secret: secret, CreatedAt: now, UpdatedAt: now}).Error
+	}))
+}
 
 // furnishGrants adds a profile, a grant that ended and a mass revoke, with the name in them.
 func (b *testBundle) furnishGrants(t *testing.T, h tenancy.Handle, name string) {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -219,4 +220,24 @@ func TestExampleWithoutASecret(t *testing.T) {
 	require.NotContains(t, string(raw), client.Tokens.AccessToken)
 	require.Contains(t, string(raw), `"x-acme-proof"`)
 	require.Contains(t, string(raw), `"Bearer canary_`)
+}
+
+// TestExampleReconnects has the person's connection end at the Todo API: the next call says
+// where to connect again, and goes on from there.
+func TestExampleReconnects(t *testing.T) {
+	t.Parallel()
+
+	b := newBehind(t, goExample, "ex-reconnect")
+	b.example.start(t, map[string]string{"EMCY_WORKER_SHARED_SECRET": b.runtime.Secret, "TODO_API_URL": b.todo.Issuer})
+	client := b.connected("bob")
+	require.Equal(t, []string{"Return the library books"}, b.titles(client))
+
+	b.todo.endGrants("bob")
+	_, err := client.CallTool(t.Context(), "list_todos", map[string]any{})
+	require.Error(t, err)
+	link := regexp.MustCompile(regexp.QuoteMeta(b.origin) + `/connect/[A-Za-z0-9_-]+`).FindString(err.Error())
+	require.NotEmpty(t, link, err.Error())
+	_, err = b.owner.ConnectLink(t.Context(), link, httpflow.Account{Login: "bob", Password: todoPassword})
+	require.NoError(t, err)
+	require.Equal(t, []string{"Return the library books"}, b.titles(client))
 }

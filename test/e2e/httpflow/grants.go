@@ -114,23 +114,6 @@ func (p *Person) Contract(ctx context.Context, runtime *Runtime, change url.Valu
 	return nil
 }
 
-// Verify presses the contract page's button, and gives the page with what it found.
-func (p *Person) Verify(ctx context.Context, runtime *Runtime) (*Page, error) {
-	page, err := p.Page(ctx, runtime.path("/contract"))
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
-	form, err := page.FormTo(runtime.path("/contract/verify"))
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
-	answer, err := p.Browser.Submit(ctx, form)
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
-	return answer, answer.Expect(http.StatusOK)
-}
-
 // Account is how somebody signs in at a provider: at examples/todo-api.
 type Account struct{ Login, Password string }
 
