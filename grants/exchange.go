@@ -94,9 +94,9 @@ func (s *Service) exchangeToken(ctx context.Context, h tenancy.Handle, q Query, 
 	if err != nil {
 		return Credential{}, err
 	}
-	calling, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	tokens, err := s.provider.TokenExchange(calling, config, f.credential.Token, typeAccessToken, q.Audience, "", q.Scopes)
+	tokens, err := s.exchange(ctx, h, f.profile, config, func(ctx context.Context) (provider.Tokens, error) {
+		return s.provider.TokenExchange(ctx, config, f.credential.Token, typeAccessToken, q.Audience, "", q.Scopes)
+	})
 	if err != nil {
 		return Credential{}, refusedExchange(err, f, q)
 	}
@@ -129,13 +129,13 @@ func (s *Service) exchangeAssertion(ctx context.Context, h tenancy.Handle, q Que
 	if to == "" {
 		to = config.Endpoints.Token
 	}
-	assertion, err := s.signer.Assertion(ctx, h, q.Subject, to)
-	if err != nil {
-		return Credential{}, fmt.Errorf("sign assertion: %w", err)
-	}
-	calling, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	tokens, err := s.provider.TokenExchange(calling, config, assertion, typeJWT, audience, rule.Resource, scopes)
+	tokens, err := s.exchange(ctx, h, f.profile, config, func(ctx context.Context) (provider.Tokens, error) {
+		assertion, err := s.signer.Assertion(ctx, h, q.Subject, to)
+		if err != nil {
+			return provider.Tokens{}, fmt.Errorf("sign assertion: %w", err)
+		}
+		return s.provider.TokenExchange(ctx, config, assertion, typeJWT, audience, rule.Resource, scopes)
+	})
 	if err != nil {
 		return Credential{}, refusedExchange(err, f, q)
 	}

@@ -1,10 +1,12 @@
 package grants
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/emcy/gateway/authz"
+	"github.com/emcy/gateway/grants/profiles"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/internal/secret"
 )
@@ -128,4 +130,20 @@ func (m *Missing) refusal() error {
 // Union joins scopes: what a connect asks for where a grant has some already.
 func Union(have, need []string) []string {
 	return authz.Scopes(have).Union(authz.Scopes(need))
+}
+
+// aboutThePerson are the scopes that only say who somebody is, or bring a refresh token
+// (OpenID Connect Core, sections 5.4 and 11).
+var aboutThePerson = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
+
+// Unlisted are those of the scopes that providers take and do not list among what they
+// gave: they count as given.
+func Unlisted(p profiles.Profile, scopes []string) []string {
+	var out []string
+	for _, name := range scopes {
+		if slices.Contains(aboutThePerson, name) || name == p.Settings.Style.OfflineScope {
+			out = append(out, name)
+		}
+	}
+	return out
 }

@@ -163,7 +163,7 @@ func (s *Service) renew(tx *tenancy.Tx, row grantRow, f *flight, tokens provider
 	next := row
 	next.State, next.Generation, next.RefreshedAt, next.ExpiresAt = string(StateConnected), row.Generation+1, &now, tokens.ExpiresAt
 	if tokens.Scope != nil {
-		next.Scopes = strings.Join(tokens.Scope, " ")
+		next.Scopes = strings.Join(Union(tokens.Scope, Unlisted(f.profile, row.scopes())), " ")
 	}
 	next.RefreshExpiresAt = f.row.RefreshExpiresAt
 	refresh := tokens.Refresh

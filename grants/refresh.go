@@ -38,6 +38,8 @@ type flight struct {
 	config  provider.Config
 	refresh secret.Text
 	lease   string
+	// leased is a moment before the lease began, by this process's clock that never steps.
+	leased time.Time
 	// lost says that an earlier refresh sent this token and nobody knows what became of it.
 	lost bool
 }
@@ -91,14 +93,21 @@ func (s *Service) fly(ctx context.Context, h tenancy.Handle, grantID string, see
 		return adopted, err
 	}
 	fault.Point("grants.leased")
-	calling, end := context.WithTimeout(ctx, callTimeout)
-	defer end()
-	tokens, err := s.provider.Refresh(calling, f.config, f.refresh, f.row.scopes())
+	tokens, err := s.call(ctx, f)
 	fault.Point("grants.answered")
 	if err != nil {
 		return s.failed(ctx, h, f, err)
 	}
 	return s.persist(ctx, h, f, tokens)
+}
+
+// call asks the provider while the lease lives. Its time began with the lease: a process
+// that stood still in between, or whose commit took long, must not send a token that
+// another node may have sent meanwhile.
+func (s *Service) call(ctx context.Context, f *flight) (provider.Tokens, error) {
+	calling, end := context.WithDeadline(ctx, f.leased.Add(callTimeout))
+	defer end()
+	return s.provider.Refresh(calling, f.config, f.refresh, f.row.scopes())
 }
 
 func (s *Service) profileOf(ctx context.Context, h tenancy.Handle, grantID string) (id string, err error) {
@@ -197,6 +206,7 @@ func (s *Service) prepare(tx *tenancy.Tx, row grantRow, p profiles.Profile, why 
 	if f.refresh, err = row.refresh(tx); err != nil {
 		return nil, nil, err
 	}
+	f.leased = time.Now() // contexts end by the process's own time
 	res := tx.DB().Model(&grantRow{}).Where("id = ? AND version = ?", row.ID, row.Version).Updates(map[string]any{
 		"lease_id": f.lease, "lease_until": databaseTime(tx, leaseLife), "flight_started_at": databaseTime(tx, 0), "version": row.Version + 1,
 	})

@@ -72,7 +72,7 @@ func (s *Service) RevokeOne(ctx context.Context, h tenancy.Handle, revocationID 
 	var row revocationRow
 	var config provider.Config
 	var access, refresh secret.Text
-	var gone bool
+	var gone, spared bool
 	err := s.db.Read(ctx, h, func(tx *tenancy.Tx) error {
 		if err := tx.DB().Where("id = ?", revocationID).First(&row).Error; err != nil {
 			return err
@@ -88,7 +88,10 @@ func (s *Service) RevokeOne(ctx context.Context, h tenancy.Handle, revocationID 
 		if err != nil {
 			return err
 		}
-		access, refresh, err = row.open(tx)
+		var account string
+		if access, refresh, account, err = row.open(tx); err == nil && config.RevokeEndsAll() {
+			spared, err = row.endsAnother(tx, account)
+		}
 		return err
 	})
 	if err != nil {
@@ -98,7 +101,11 @@ func (s *Service) RevokeOne(ctx context.Context, h tenancy.Handle, revocationID 
 		return nil
 	}
 	result := fmt.Errorf("the profile's client is gone")
-	if !gone {
+	switch {
+	case gone:
+	case spared:
+		result = &provider.Error{Kind: provider.Unsupported, Code: "connected_again"}
+	default:
 		calling, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		result = s.provider.Revoke(calling, config, refresh, access)

@@ -86,6 +86,8 @@ func (s *Service) queueRevocation(tx *tenancy.Tx, row grantRow, kind profiles.Ki
 type pair struct {
 	Access  string `json:"a,omitempty"`
 	Refresh string `json:"r,omitempty"`
+	// Account is whose they are at the provider.
+	Account string `json:"u,omitempty"`
 }
 
 func newRevocation(tx *tenancy.Tx, row grantRow, batch string, access, refresh secret.Text) (revocationRow, error) {
@@ -94,7 +96,7 @@ func newRevocation(tx *tenancy.Tx, row grantRow, batch string, access, refresh s
 		TenantID: tx.Tenant(), ID: ids.New("rvk"), BatchID: batch, GrantID: row.ID, ProfileID: row.ProfileID, Subject: row.Subject,
 		ClientGeneration: row.ClientGeneration, State: revocationPending, NextAt: now, CreatedAt: now,
 	}
-	plain, err := json.Marshal(pair{access.Reveal(), refresh.Reveal()})
+	plain, err := json.Marshal(pair{access.Reveal(), refresh.Reveal(), row.AccountID})
 	if err != nil {
 		return revocationRow{}, fmt.Errorf("encode tokens: %w", err)
 	}
@@ -104,14 +106,30 @@ func newRevocation(tx *tenancy.Tx, row grantRow, batch string, access, refresh s
 	return r, nil
 }
 
-func (r revocationRow) open(tx *tenancy.Tx) (access, refresh secret.Text, err error) {
+func (r revocationRow) open(tx *tenancy.Tx) (access, refresh secret.Text, account string, err error) {
 	plain, err := tx.Open(revocationTable, "tokens", r.ID, r.Tokens)
 	if err != nil {
-		return secret.Text{}, secret.Text{}, fmt.Errorf("open tokens of %s: %w", r.ID, err)
+		return secret.Text{}, secret.Text{}, "", fmt.Errorf("open tokens of %s: %w", r.ID, err)
 	}
 	var p pair
 	if err := json.Unmarshal(plain, &p); err != nil {
-		return secret.Text{}, secret.Text{}, errs.E(errs.Internal, "", fmt.Errorf("read tokens of %s", r.ID)) // the cause would quote them
+		return secret.Text{}, secret.Text{}, "", errs.E(errs.Internal, "", fmt.Errorf("read tokens of %s", r.ID)) // the cause would quote them
 	}
-	return secret.New(p.Access), secret.New(p.Refresh), nil
+	return secret.New(p.Access), secret.New(p.Refresh), p.Account, nil
+}
+
+// endsAnother reports whether to take the tokens back would end a connection that lives:
+// some providers end all that an account gave to a client at once, and the account was
+// connected again meanwhile, or by somebody else. A mass revoke is told all the same:
+// there, what may be in wrong hands matters more.
+func (r revocationRow) endsAnother(tx *tenancy.Tx, account string) (bool, error) {
+	if r.BatchID != "" || account == "" {
+		return false, nil
+	}
+	var n int64
+	err := tx.DB().Model(&grantRow{}).Where("profile_id = ? AND account_id = ? AND state IN ?", r.ProfileID, account, living).Count(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("look for the account's other grants: %w", err)
+	}
+	return n > 0, nil
 }

@@ -24,6 +24,9 @@ type Input struct {
 	Name, Slug, URL string
 	HeaderNames     []string
 	HeaderValues    []string
+	// MayMoveTokens says that whoever typed it may decide to which host people's own tokens
+	// go; Update refuses another host without it where a profile is attached.
+	MayMoveTokens bool
 }
 
 var slugPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)

@@ -187,7 +187,11 @@ func (r *Registry) Update(ctx context.Context, h tenancy.Handle, slug string, in
 		if err != nil {
 			return err
 		}
-		moved = !sameOrigin(row.URL, in.URL)
+		if moved = !sameOrigin(row.URL, in.URL); moved && !in.MayMoveTokens {
+			if err := carriesNoTokens(tx, row.ID); err != nil {
+				return err
+			}
+		}
 		contract, err := row.contract()
 		if err != nil {
 			return err

@@ -102,7 +102,9 @@ func (directory) People(_ context.Context, _ tenancy.Handle, subjects []string) 
 	return out, nil
 }
 
-func (directory) Origin(context.Context, tenancy.Handle) (string, error) { return "https://acme.mcp.test", nil }
+func (directory) Origin(context.Context, tenancy.Handle) (string, error) {
+	return "https://acme.mcp.test", nil
+}
 
 // trust ends as the authorization server does, and notes it.
 type trust struct{ b *testBundle }

@@ -297,6 +297,16 @@ func TestAccessOfARuntime(t *testing.T) {
 		require.Contains(t, d.get("/acme/profiles/"+p.ID+"/remove").body, "It is attached to 1 runtime")
 		require.Equal(t, http.StatusConflict, d.post("/acme/profiles/"+p.ID+"/remove", url.Values{"confirm": {"Todo API"}}).status)
 
+		// Who may not say which runtime gets people's access does not send it to another host either.
+		mover := d.person(t, "Mover")
+		d.join(t, d.h, mover, "developer")
+		moving, err := mustOpen(t, mover, "/acme/runtimes/todos/edit").Form("name", "url", "version")
+		require.NoError(t, err)
+		stays, err := mover.Browser.Submit(t.Context(), moving.Set("url", "http://127.0.0.1:9/elsewhere"))
+		require.NoError(t, err)
+		require.Equal(t, http.StatusUnprocessableEntity, stays.Status)
+		require.Contains(t, string(stays.Body), "would go to another host")
+
 		require.Contains(t, d.get(at+"?profile=none").body, "Todo API is attached now")
 		require.Equal(t, http.StatusSeeOther, d.post(at, url.Values{"profile": {""}, "version": {"1"}}).status)
 		_, ok := attached()

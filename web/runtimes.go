@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/emcy/gateway/authz"
 	"github.com/emcy/gateway/internal/errs"
 	"github.com/emcy/gateway/ui/pages"
 	"github.com/emcy/gateway/upstreams"
@@ -196,7 +197,9 @@ func (k *Console) runtimeUpdate(c echo.Context, v Visit) error {
 	missing := in.MissingValues(stored.HeaderNames)
 	maps.Copy(missing, v.Form.Unreadable())
 	if err = errs.Fields(missing); err == nil {
-		_, moved, err = k.cfg.Upstreams.Update(ctx, v.Handle, stored.Slug, inputOf(in), in.Version)
+		typed := inputOf(in)
+		typed.MayMoveTokens = authz.Allow(v.Member.Role, authz.WriteProfiles)
+		_, moved, err = k.cfg.Upstreams.Update(ctx, v.Handle, stored.Slug, typed, in.Version)
 	}
 	view := pages.RuntimeFormPage{Edit: true, RuntimeName: stored.Name, Values: typedValues(in, stored.HeaderNames)}
 	switch {

@@ -135,9 +135,40 @@ func TestSameUserIsOfItsRuntimes(t *testing.T) {
 		require.Contains(b.t, page.body, "Continue with Northwind")
 		require.True(b.t, strings.HasPrefix(member.submit("/consent", page.fields("decision", "allow")).location, "/sign-in?attempt="))
 
-		// Detached: the tokens that it gave end at the next refresh.
+		// Detached: the tokens that it gave end there at once, also for who never refreshes.
+		require.Empty(b.t, tn.revoked())
 		require.NoError(b.t, b.brokers[0].Profiles.Detach(b.t.Context(), tn.handle, tn.runtime(), 1))
+		require.Len(b.t, tn.revoked(), 1, "at the edge, too")
 		b.env.Clock.Advance(time.Second)
 		require.Equal(b.t, "invalid_grant", a.refresh(tokens.Refresh).Error)
+	})
+}
+
+// TestSameUserEndsWithTheProfilesSignIn: a profile whose provider no longer signs people
+// in takes everything along that they were issued, sessions included.
+func TestSameUserEndsWithTheProfilesSignIn(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *testBundle, tn *tenant) {
+		fake := fakes.New(b.t, fakes.Now(b.env.Clock.Now))
+		p := tn.profile(fake, sameUser)
+		a, br := tn.app(), tn.browser()
+		got := br.decide(a.through(br, fake, p), "allow")
+		tokens := a.redeem(got.answer(b.t).Get("code"))
+		require.Equal(b.t, 200, tokens.status)
+		var stored profiles.Profile
+		tn.write(func(tx *tenancy.Tx) (err error) {
+			stored, err = profiles.Get(tx, p.ID)
+			return err
+		})
+		in := profiles.Input{Name: stored.Name, Kind: stored.Kind, Preset: stored.Preset, Issuer: stored.Issuer, Settings: stored.Settings, SignIn: true}
+		_, err := b.brokers[0].Profiles.Update(b.t.Context(), tn.handle, p.ID, in, stored.Version)
+		require.NoError(b.t, err)
+		require.Empty(b.t, tn.revoked(), "it goes on signing people in")
+		in.SignIn = false
+		_, err = b.brokers[0].Profiles.Update(b.t.Context(), tn.handle, p.ID, in, stored.Version+1)
+		require.NoError(b.t, err)
+		require.Len(b.t, tn.revoked(), 1)
+		require.Equal(b.t, "invalid_grant", a.refresh(tokens.Refresh).Error)
+		require.Equal(b.t, "/sign-in?attempt=me", br.get("/me/apps").location)
 	})
 }

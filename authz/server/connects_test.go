@@ -54,10 +54,17 @@ func (b *testBundle) connects(db *tenancy.DB) join.Connects {
 			return "", err
 		}
 		return ws.Origins[0], nil
-	}})
+	}, SignIns: firstNode{b}})
 	joined := join.Connects{Connect: ways, Profiles: set}
 	b.brokers = append(b.brokers, joined)
 	return joined
+}
+
+// firstNode ends sign-ins where the first node was made by now.
+type firstNode struct{ b *testBundle }
+
+func (n firstNode) EndSignIns(tx *tenancy.Tx, subjects []string, upstreamID, reason string) error {
+	return n.b.nodes[0].EndSignIns(tx, subjects, upstreamID, reason)
 }
 
 // todoScopes are a fake provider's permissions, in words.

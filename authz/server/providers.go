@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -169,20 +170,38 @@ func (lookup) EndUser(tx *tenancy.Tx, id string) (flow.Person, error) {
 	return flow.Person{ID: u.ID, Name: u.Name, Email: u.Email}, nil
 }
 
+// subjectsAtOnce bounds the people whom one query names.
+const subjectsAtOnce = 500
+
 // endSubjects ends every session and token of people who may not sign in any more.
 func (s *Server) endSubjects(tx *tenancy.Tx, subjects []string, reason string) error {
-	for _, subject := range subjects {
+	return s.EndSignIns(tx, subjects, "", reason)
+}
+
+// EndSignIns ends the tokens of people at a runtime, or at all of them together with
+// their sessions where upstreamID is empty.
+func (s *Server) EndSignIns(tx *tenancy.Tx, subjects []string, upstreamID, reason string) error {
+	for chunk := range slices.Chunk(subjects, subjectsAtOnce) {
+		find := tx.DB().Where("subject IN ? AND revoked_at IS NULL", chunk)
+		if upstreamID != "" {
+			find = find.Where("upstream_id = ?", upstreamID)
+		}
 		var families []familyRow
-		if err := tx.DB().Where("subject = ? AND revoked_at IS NULL", subject).Find(&families).Error; err != nil {
-			return fmt.Errorf("list token families of a subject: %w", err)
+		if err := find.Find(&families).Error; err != nil {
+			return fmt.Errorf("list token families of people: %w", err)
 		}
 		for _, family := range families {
 			if err := s.revokeFamily(tx, family, reason); err != nil {
 				return err
 			}
 		}
-		if err := flow.EndSessions(tx, subject); err != nil {
-			return err
+		if upstreamID != "" {
+			continue
+		}
+		for _, subject := range chunk {
+			if err := flow.EndSessions(tx, subject); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

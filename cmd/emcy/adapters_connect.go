@@ -13,5 +13,5 @@ func (g *gateway) newConnects() (*connect.Connects, error) {
 
 // connectPages lets the authorization server's pages connect people's accounts.
 func (g *gateway) connectPages() join.Connects {
-	return join.Connects{Connect: g.connects, Profiles: g.newProfiles()}
+	return join.Connects{Connect: g.connects, Profiles: g.newProfiles(nil)}
 }

@@ -311,7 +311,7 @@ func (g *gateway) startWorker(ctx context.Context, queue *jobs.Queue, registry *
 		DeliverNotifications: alerts.Deliver,
 		Grants:               jobs.WorkOn(g.grants),
 		Sweep: func(ctx context.Context) error {
-			return errors.Join(g.grants.Sweep(ctx), g.connects.Sweep(ctx), alerts.Sweep(ctx), people.Sweep(ctx), as.Sweep(ctx), g.traces.Sweep(ctx), g.sweepUsage(ctx))
+			return errors.Join(g.grants.Sweep(ctx), g.connects.Sweep(ctx), alerts.Sweep(ctx), g.tendProfiles(ctx), people.Sweep(ctx), as.Sweep(ctx), g.traces.Sweep(ctx), g.sweepUsage(ctx))
 		},
 	})
 	if err != nil {
@@ -328,7 +328,7 @@ func (g *gateway) sweepUsage(ctx context.Context) error {
 
 func (g *gateway) startConsole(listeners []net.Listener, people *accounts.Accounts, ws *workspaces.Workspaces, registry *upstreams.Registry, as *server.Server, alerts *notify.Notify) error {
 	console, err := web.New(web.Config{
-		Profiles: g.newProfiles(), ProfileTrials: g.connects,
+		Profiles: g.newProfiles(as), ProfileTrials: g.connects,
 		PublicURL: g.cfg.PublicURL, DB: g.db, Accounts: people, Workspaces: ws, Upstreams: registry, Usage: usage.NewLog(g.db),
 		Connect: connectFacts{g.db}, Notice: g.notice(), TrustedProxies: g.cfg.TrustedProxies, Log: g.log, Ready: g.db.Ping, URLs: g.outbound, Clients: as.Clients(), Providers: as.Providers(), Issuers: as,
 		Grants: g.grants, Notify: alerts, People: endUsers{db: g.db, accounts: people, profileUser: profileUser},

@@ -167,10 +167,6 @@ func allowed(p profiles.Profile, scopes []string) []string {
 
 func union(a, b []string) []string { return grants.Union(a, b) }
 
-// aboutThePerson are scopes that open nothing but who somebody is, or that a refresh
-// token comes. Providers take them and do not list them, or list them by other names.
-var aboutThePerson = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
-
 // identityScopes are what the profile's identity rule needs beside what calls need.
 func identityScopes(p profiles.Profile) []string {
 	rule := p.Settings.Style.Identity
@@ -194,11 +190,5 @@ func given(p profiles.Profile, asked, said []string) []string {
 	if said == nil {
 		return nil // what was asked for (RFC 6749, section 5.1)
 	}
-	out := slices.Clone(said)
-	for _, name := range asked {
-		if slices.Contains(aboutThePerson, name) || name == p.Settings.Style.OfflineScope {
-			out = union(out, []string{name})
-		}
-	}
-	return out
+	return grants.Union(said, grants.Unlisted(p, asked))
 }

@@ -77,6 +77,11 @@ func (p *Profiles) Attach(ctx context.Context, h tenancy.Handle, upstreamID stri
 		if err != nil {
 			return err
 		}
+		if before != nil && before.ProfileID != next.ProfileID {
+			if err := p.endSignIns(tx, before.ProfileID, upstreamID, "the runtime has another profile"); err != nil {
+				return err
+			}
+		}
 		tx.Notify(tenancy.ConfigTopic(tx.Tenant()))
 		return audit.Record(tx, audit.Entry{Action: "profile.attach", TargetKind: "upstream", TargetID: upstreamID, Before: before.facts(), After: next.facts()})
 	})
@@ -95,6 +100,9 @@ func (p *Profiles) Detach(ctx context.Context, h tenancy.Handle, upstreamID stri
 			return err
 		}
 		if err := tx.DB().Where("upstream_id = ?", upstreamID).Delete(&attachmentRow{}).Error; err != nil {
+			return err
+		}
+		if err := p.endSignIns(tx, before.ProfileID, upstreamID, "the profile was detached"); err != nil {
 			return err
 		}
 		tx.Notify(tenancy.ConfigTopic(tx.Tenant()))

@@ -25,6 +25,8 @@ type Options struct {
 	Outbound *outbound.Client
 	// Origin is the tenant's public origin.
 	Origin func(tx *tenancy.Tx) (string, error)
+	// SignIns ends what a change takes from people; nil where nobody signs in through profiles.
+	SignIns SignIns
 }
 
 // Authorities speaks to authorization servers; *provider.Provider does. Its errors are

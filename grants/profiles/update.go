@@ -78,6 +78,11 @@ func (p *Profiles) Update(ctx context.Context, h tenancy.Handle, id string, in I
 		if out, err = assembled(tx, row); err != nil {
 			return err
 		}
+		if stored.SignIn && !out.SignIn {
+			if err := p.endSignIns(tx, id, "", "the profile no longer signs people in"); err != nil {
+				return err
+			}
+		}
 		tx.Notify(tenancy.ConfigTopic(tx.Tenant()))
 		return audit.Record(tx, audit.Entry{Action: "profile.update", TargetKind: "profile", TargetID: id, Before: stored.facts(), After: out.facts()})
 	})
@@ -141,6 +146,13 @@ func stillFits(tx *tenancy.Tx, stored Profile, d draft) error {
 	if hosts := goesElsewhere(stored, d); len(hosts) > 0 && counts.Live() > 0 && stored.Kind != KindAPIKey {
 		text := fmt.Sprintf("%s connected, and their tokens would go to %s, where they did not go before. Make another profile, or revoke the connections first.", people(counts.Live()), strings.Join(hosts, " and "))
 		return errs.Field(movedField(d), text)
+	} else if len(hosts) > 0 {
+		if err := nothingUnderWay(tx, stored.ID, d, hosts); err != nil {
+			return err
+		}
+	}
+	if err := samePeople(tx, stored, d); err != nil {
+		return err
 	}
 	rows, err := attachmentRows(tx, "profile_id = ?", stored.ID)
 	if err != nil {

@@ -57,6 +57,17 @@ func (p *Provider) revoke(ctx context.Context, c Config, endpoint string, token 
 	return e
 }
 
+// googleRevocation is the endpoint of Google, whose revocation ends every token of the
+// user and the client's project
+// (https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke).
+const googleRevocation = "https://oauth2.googleapis.com/revoke"
+
+// RevokeEndsAll says that to revoke one token ends everything that its account gave to
+// the client, also what was given since.
+func (c Config) RevokeEndsAll() bool {
+	return c.Style.RevokeWith == "github" || c.Endpoints.Revocation == googleRevocation
+}
+
 // revokeGitHub takes back everything that the user granted to the application
 // (https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-authorization).
 func (p *Provider) revokeGitHub(ctx context.Context, c Config, endpoint string, access secret.Text) *Error {

@@ -35,7 +35,7 @@ async function connect(person) {
             await pages.signIn.send(page, person.member);
         } else {
             await page.getByRole('link', { name: person.provider }).click();
-            await page.locator('form').getByRole('button', { name: person.provider }).click();
+            await page.locator('form').getByRole('button', { name: 'Continue' }).click();
         }
         await page.waitForURL((url) => url.pathname === pages.consent.path);
         await pages.consent.allow(page);
@@ -56,10 +56,19 @@ async function connect(person) {
         await client.connect(newTransport(config.mcpURL, provider, fetcher));
         const connected = Date.now();
         return { person, client, connected };
+    } catch (error) {
+        await explain();
+        throw error;
     } finally {
         listener.close();
         await browser.close();
     }
+}
+
+async function explain() {
+    if (!shown || shown.isClosed()) return;
+    console.log(`--- the page: ${shown.url()}\n${await pages.text(shown)}`);
+    await shown.screenshot({ path: join(config.artifacts, 'page.png'), fullPage: true });
 }
 
 async function call(client, name, args = {}) {
@@ -89,9 +98,5 @@ try {
     await Promise.all(users.map(({ client }) => client.close()));
 } catch (error) {
     console.log(`FAIL ${error.stack}`);
-    if (shown && !shown.isClosed()) {
-        console.log(`--- the page: ${shown.url()}\n${await pages.text(shown)}`);
-        await shown.screenshot({ path: join(config.artifacts, 'page.png'), fullPage: true });
-    }
-    process.exitCode = 1;
+    process.exit(1); // what is still open must not hold it up
 }

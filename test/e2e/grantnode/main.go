@@ -107,7 +107,7 @@ func run(database, sqlite string, lead time.Duration) error {
 	n := &node{db: db, clock: now, source: source}
 	server := &http.Server{Handler: n.routes(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
-	fmt.Printf("ready http://%s\n", listener.Addr())
+	_, _ = fmt.Fprintf(os.Stdout, "ready http://%s\n", listener.Addr())
 	<-ctx.Done()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
