@@ -90,6 +90,12 @@ func (s *Service) settle(tx *tenancy.Tx, row grantRow, f *flight, answer *provid
 			changes["flight_started_at"] = row.FlightStartedAt // still nobody knows what became of the earlier one
 		}
 	case provider.Misconfigured, provider.Unsupported:
+		if !answer.OfClient() {
+			wait = row.backoff(fails)
+			changes["retry_at"] = databaseTime(tx, wait)
+			reason, words = reasonUnusable, "The provider does not renew this connection: "+answer.Public()
+			break
+		}
 		wait = misconfiguredPause
 		reason, words = reasonMisconfigured, "The provider does not accept this gateway's client: "+answer.Public()
 		if err := s.misconfigured(tx, row, f, answer); err != nil {
@@ -104,8 +110,11 @@ func (s *Service) settle(tx *tenancy.Tx, row grantRow, f *flight, answer *provid
 		if answer.Sent && answer.Status < http.StatusMultipleChoices || f.lost {
 			changes["flight_started_at"] = row.FlightStartedAt // it may have given a new token that is lost
 		}
-		if err := countFailure(tx, providerKey(f.config)); err != nil {
-			return nil, err
+		// A refusal that cannot be read is about this one: the provider does answer.
+		if answer.Kind == provider.Temporary || answer.Status < http.StatusBadRequest {
+			if err := countFailure(tx, providerKey(f.config)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	changes["reason"], changes["reason_text"] = reason, words

@@ -39,7 +39,7 @@ func nothingUnderWay(tx *tenancy.Tx, id string, d draft, hosts []string) error {
 // with which people have signed in: there, the same account id may be somebody else's,
 // who would come in as the person that it was.
 func samePeople(tx *tenancy.Tx, stored Profile, d draft) error {
-	field := ""
+	var field string
 	was, is := stored.Settings.Style.Identity, d.Style.Identity
 	switch {
 	case stored.Kind != KindOAuth:

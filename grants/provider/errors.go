@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,6 +48,25 @@ type Error struct {
 
 	words string
 	cause error
+}
+
+// ofClients are the codes that say of a client that nobody's token is any good in its hands.
+var ofClients = []string{
+	"", "invalid_client", "unsupported_grant_type", "incorrect_client_credentials", "application_suspended", "deleted_client", "disabled_client",
+}
+
+// OfClient reports whether the error is about our client or the provider's addresses, and
+// so about everybody, and not about the one token that was sent: providers have codes of
+// their own for a person who may not go on, and some use those of RFC 6749 loosely.
+func (e *Error) OfClient() bool {
+	switch e.Kind {
+	case Unsupported:
+		return true
+	case Misconfigured:
+		return !e.Sent || slices.Contains(ofClients, e.Code)
+	case Rejected, Limited, Temporary, Denied, Invalid:
+	}
+	return false
 }
 
 // Error is for logs.
