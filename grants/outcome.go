@@ -188,10 +188,13 @@ func (m *Missing) died(reason, words string) *Missing {
 	return m
 }
 
+// pauses are those between the first tries to write; after the last one there is none.
+var pauses = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, 0}
+
 // tries does a write again that failed, a few times, whoever has gone meanwhile.
 func (s *Service) tries(ctx context.Context, write func(context.Context) error) error {
 	var err error
-	for _, pause := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, 0} {
+	for _, pause := range pauses {
 		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 		err = write(once)
 		cancel()

@@ -46,7 +46,7 @@ type flight struct {
 
 // Refresh renews a grant whose token set is still that of the generation that the
 // caller saw; where it is newer, the caller gets the newer one and nothing is called.
-// At most one refresh of a grant runs over all nodes; the others wait for it, 15 s at
+// At most one refresh of a grant runs over all nodes; the others wait for it, 18 s at
 // most. Errors: errs.NeedsConsent or errs.DownstreamRejected with a *Missing where the
 // person has to act, errs.Unavailable with RetryAfter where the provider has to be
 // waited for; the grant is kept then.

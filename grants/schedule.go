@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// The ladder of a refresh: the provider's answer comes before the lease ends, and
-// whoever waits for the lease waits longer than it lasts.
+// The ladder of a refresh: the provider's answer, and every first try to store it, come
+// before the lease ends, and whoever waits for the lease waits longer than it lasts.
 const (
-	callTimeout = 10 * time.Second
-	leaseLife   = 12 * time.Second
-	waitLimit   = 15 * time.Second
+	callTimeout = 5 * time.Second
+	leaseLife   = 15 * time.Second
+	waitLimit   = 18 * time.Second
 )
 
 const (

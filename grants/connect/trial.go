@@ -105,18 +105,18 @@ func (c *Connects) try(ctx context.Context, h tenancy.Handle, w way, tokens prov
 	}
 	if inUse {
 		// Some providers end everything that the account gave to a client at once.
-		t.fact("Given back", "no: a person has connected this account, and their connection could end with it")
+		t.fact("Revoked", "no: a person has connected this account, and their connection could end with it")
 		return t, nil
 	}
 	err = c.provider.Revoke(ctx, w.config, newest.Refresh, newest.Access)
 	kind := provider.KindOf(err)
 	switch {
 	case err == nil:
-		t.fact("Given back", "yes, at the provider")
+		t.fact("Revoked", "yes, at the provider")
 	case kind == provider.Unsupported:
-		t.fact("Given back", "no: the provider offers no way; the tokens were thrown away")
+		t.fact("Revoked", "no: the provider has no way to; the gateway has deleted the tokens")
 	case kind != "":
-		t.fact("Given back", "no: the provider did not take them; they were thrown away")
+		t.fact("Revoked", "no: the provider refused; the gateway has deleted the tokens")
 		t.warn("The provider did not revoke the tokens. When people disconnect, their permission may stay there.")
 	default:
 		return nil, fmt.Errorf("give back tokens of a trial: %w", err)
@@ -151,7 +151,7 @@ func (c *Connects) renew(ctx context.Context, t *Trial, w way, tokens provider.T
 		}
 		return tokens
 	}
-	t.fact("Refresh token", "came")
+	t.fact("Refresh token", "received")
 	renewed, err := c.provider.Refresh(ctx, w.config, tokens.Refresh, t.Scopes)
 	if err != nil {
 		t.fact("Refreshing", "does not work")
@@ -193,7 +193,7 @@ func (t *Trial) warn(text string)        { t.Warnings = append(t.Warnings, strin
 
 func life(at *time.Time, now time.Time) string {
 	if at == nil {
-		return "came; it does not say when it ends"
+		return "received; the provider does not say when it ends"
 	}
-	return "came; it ends in " + strconv.Itoa(int(at.Sub(now).Round(time.Minute)/time.Minute)) + " minutes"
+	return "received; it ends in " + strconv.Itoa(int(at.Sub(now).Round(time.Minute)/time.Minute)) + " minutes"
 }

@@ -102,3 +102,25 @@ func TestPeopleStayWithTheirProvider(t *testing.T) {
 		require.NoError(b, err, "nobody is mistaken for anybody")
 	})
 }
+
+// TestConnectionsStayWithTheirIssuer: another issuer on the same host is another
+// authorization server, to which nobody's refresh token is sent.
+func TestConnectionsStayWithTheirIssuer(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bundle) {
+		byHand := func(issuer string) func(*profiles.Input) {
+			return func(in *profiles.Input) {
+				in.Issuer, in.Settings.Discovery = issuer, profiles.Manual
+				in.Settings.Endpoints = provider.Endpoints{Authorization: b.fake.Authorization, Token: b.fake.Token}
+			}
+		}
+		p := b.create(byHand(b.fake.Issuer))
+		grant := b.grant(p, 1, "connected")
+		other := b.input(byHand(b.fake.Issuer + "/realms/other"))
+		_, err := b.profiles.Update(b.Context(), b.a, p.ID, other, p.Version)
+		b.field(err, "issuer", "1 person is connected")
+		b.setGrant(grant, "revoked")
+		_, err = b.profiles.Update(b.Context(), b.a, p.ID, other, p.Version)
+		require.NoError(b, err, "nobody is connected any more")
+	})
+}

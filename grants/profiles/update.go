@@ -151,6 +151,10 @@ func stillFits(tx *tenancy.Tx, stored Profile, d draft) error {
 			return err
 		}
 	}
+	if stored.Issuer != d.Issuer && counts.Live() > 0 && stored.Kind != KindAPIKey {
+		text := fmt.Sprintf("%s connected, and their tokens are of another issuer. Make another profile, or revoke the connections first.", people(counts.Live()))
+		return errs.Field("issuer", text)
+	}
 	if err := samePeople(tx, stored, d); err != nil {
 		return err
 	}
