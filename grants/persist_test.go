@@ -12,7 +12,7 @@ import (
 )
 
 // leased is longer than any lease.
-const leased = 13 * time.Second
+const leased = 16 * time.Second
 
 // refuseTokens makes the database refuse new tokens of grants, and everything else of
 // them as well where all is set.

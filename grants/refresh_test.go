@@ -167,7 +167,7 @@ func TestALeaseThatRanOut(t *testing.T) {
 		}
 		go refresh(b.service)
 		require.Eventually(t, func() bool { return b.get(t, b.a, g.ID).State == grants.StateRefreshing }, patience, 5*time.Millisecond)
-		b.pass(t, 13*time.Second)
+		b.pass(t, 16*time.Second)
 		go refresh(other.service)
 		taken := <-got // of the one that is not held
 		stored := b.token(t)

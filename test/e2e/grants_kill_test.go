@@ -113,7 +113,7 @@ func (i *installation) killOnce(t *testing.T, point string, fault *fake.Fault) b
 
 	i.nodes = nil
 	next := i.start(t, "")
-	i.pass(t, 13*time.Second) // what the dead one leased is over
+	i.pass(t, 16*time.Second) // what the dead one leased is over
 	var got calls
 	next.post(t, "/call", i.form(10), &got)
 	g := i.state(t, next)
