@@ -79,9 +79,9 @@ func TestAProviderInTrouble(t *testing.T) {
 	}
 }
 
-// TestA429IsForTheWholeProvider: its Retry-After holds for every grant there, and for
+// TestTooManyRequestsAreTheWholeProviders: its Retry-After holds for every grant there, and for
 // as long as it says.
-func TestA429IsForTheWholeProvider(t *testing.T) {
+func TestTooManyRequestsAreTheWholeProviders(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {
 		g := b.connect(t, b.a, b.profile, ada)
