@@ -123,7 +123,7 @@ func (k *Console) alert(c echo.Context, v Visit) error {
 	if err != nil {
 		return err
 	}
-	view := alertView(a, names)
+	view := alertView(v, a, names)
 	view.Shell, view.Mail = shell, k.mailStatus(0)
 	view.Subject, view.Body, err = k.cfg.Notify.Preview(ctx, v.Handle, a)
 	if err != nil {

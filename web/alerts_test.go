@@ -39,7 +39,7 @@ func TestAlertPages(t *testing.T) {
 			return b.send(t, ana, http.MethodPost, path, form, nil)
 		}
 		empty := get("/acme/alerts").body
-		require.Contains(t, empty, "Nothing has happened")
+		require.Contains(t, empty, "No alerts yet")
 		require.Contains(t, empty, "EMCY_SMTP_URL")
 
 		b.died(t, h, "eu_ada")
@@ -109,7 +109,7 @@ func TestWebhookPages(t *testing.T) {
 		}))
 		t.Cleanup(receiver.Close)
 
-		require.Contains(t, get("/acme/alerts/webhooks").body, "No program is told yet")
+		require.Contains(t, get("/acme/alerts/webhooks").body, "No webhook yet")
 		require.Contains(t, get("/acme/alerts/webhooks/new").body, "the account at the provider", "what a message holds is documented")
 		bad := post("/acme/alerts/webhooks/new", url.Values{"name": {""}, "url": {"https://169.254.169.254/"}})
 		require.Equal(t, http.StatusUnprocessableEntity, bad.status)
@@ -143,7 +143,7 @@ func TestWebhookPages(t *testing.T) {
 		second := secretPattern.FindString(strings.ReplaceAll(rotated.body, "&#43;", "+"))
 		require.NotEmpty(t, second)
 		require.NotEqual(t, secret, second)
-		require.Contains(t, rotated.body, "with the secret before, too, until")
+		require.Contains(t, rotated.body, "with the previous secret, until")
 
 		change := url.Values{"name": {"Pager"}, "url": {receiver.URL + "/x"}, "event": {"grants.revoked"}, "version": {"1"}}
 		require.Equal(t, http.StatusSeeOther, post(path, change).status)

@@ -61,7 +61,7 @@ func (k *Console) contractSave(c echo.Context, v Visit) error {
 	}
 	switch {
 	case err == nil:
-		return k.seeWith(c, v.Session, v.path("runtimes", u.Slug, "contract"), "The contract is saved. Every edge follows within seconds; the runtime is being probed.")
+		return k.seeWith(c, v.Session, v.path("runtimes", u.Slug, "contract"), "The contract is saved and holds within seconds. The runtime is being probed.")
 	case errs.Is(err, errs.Invalid):
 		return k.contractPage(c, v, http.StatusUnprocessableEntity, u, typed, pages.ContractPage{Errors: errs.FieldsOf(err), Summary: errs.Public(err)})
 	case errs.Is(err, errs.Stale):

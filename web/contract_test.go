@@ -41,7 +41,7 @@ func TestContractPage(t *testing.T) {
 		require.Contains(t, stale.body, `value="X-User"`)
 
 		body = d.after(page, "version", version(), "header.X-Emcy-Subject", "x-user", "header.X-Emcy-Upstream-Access-Token", "", "bearer", "bearer", "assertion_only", "secret")
-		require.Contains(t, body, "The contract is saved.")
+		require.Contains(t, body, "The contract is saved and holds within seconds.")
 		require.Contains(t, body, "EMCY_WORKER_SUBJECT_HEADER=X-User")
 		require.Contains(t, body, "EMCY_UPSTREAM_ACCESS_TOKEN_HEADER=Authorization")
 		u, err := b.config.Upstreams.Get(t.Context(), h, "todos")
@@ -52,8 +52,8 @@ func TestContractPage(t *testing.T) {
 		calls := func(body string) int { return strings.Count(body, `class="row row-stack contract-check"`) }
 		verified := ok(t, d.post(page+"/verify"))
 		require.Equal(t, 3, calls(verified), "right, wrong and none")
-		require.Contains(t, verified, "wanted 200")
-		require.Equal(t, 2, strings.Count(verified, "wanted 401"))
+		require.Contains(t, verified, "expected 200")
+		require.Equal(t, 2, strings.Count(verified, "expected 401"))
 
 		require.Equal(t, http.StatusSeeOther, d.post("/acme/runtimes/todos/secret").status)
 		body = ok(t, d.get(page))

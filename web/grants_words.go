@@ -36,7 +36,7 @@ func grantLive(g grants.Grant, p profiles.Profile, person string, v Visit) pages
 		}
 	case grants.StateNeedsReconnect:
 		live.Title = person + " has to connect again"
-		live.Next = "Only " + person + " can do that: on the page of connected apps, or by the link in the answer to the next call."
+		live.Next = "Only " + person + " can do that: on their own page of this workspace, or by the link in the answer to their next call."
 	case grants.StateRevoked:
 		live.Next = "The next call that needs it asks " + person + " to connect again."
 	case grants.StateNone:
@@ -123,9 +123,9 @@ func grantSteps(g grants.Grant, now time.Time) []pages.GrantStep {
 }
 
 var neededFor = map[string]string{
-	profiles.NeededForNothing:    "Calls work without it, too",
+	profiles.NeededForNothing:    "Not needed",
 	profiles.NeededForCalls:      "Needed for calls",
-	profiles.NeededForEverything: "Needed to connect at all",
+	profiles.NeededForEverything: "Needed for every request",
 }
 
 func grantRuntimes(o oneGrant, v Visit) []pages.GrantRuntime {
@@ -160,7 +160,7 @@ func attachedNames(list []profiles.Attachment, names []upstreams.Name) []string 
 
 // revokeImpact says what happens when one grant is revoked.
 func revokeImpact(o oneGrant) []string {
-	lines := []string{o.called() + "'s tokens for " + o.profile.Name + " are forgotten here at once. Every edge follows within seconds."}
+	lines := []string{o.called() + "'s tokens for " + o.profile.Name + " are deleted here at once, and no call uses them any more within seconds."}
 	if runtimes := attachedNames(o.attachments, o.runtimes); len(runtimes) > 0 {
 		lines = append(lines, "Calls of "+together(runtimes)+" that need the account ask "+o.called()+" to connect again.")
 	}
@@ -171,25 +171,13 @@ func revokeImpact(o oneGrant) []string {
 func atProvider(p profiles.Profile) string {
 	switch {
 	case p.Kind == profiles.KindAPIKey:
-		return "The keys for " + p.Name + " that people typed in stay valid there until their owners withdraw them."
+		return "The keys for " + p.Name + " that people typed in work there until their owners end them."
 	case p.Kind == profiles.KindExchange:
-		return "Tokens of " + p.Name + " are exchanged for each person anew: they end by themselves, and the next call gets another one."
+		return "Tokens of " + p.Name + " expire by themselves, and the next call gets a new one."
 	case p.Endpoints().Revocation == "" && p.Settings.Style.RevokeWith != "github":
-		return p.Name + " has no way to take tokens back (RFC 7009): they stay valid there until they end. Change the client's secret there to end them sooner."
+		return p.Name + " has no way to take tokens back (RFC 7009): they work there until they expire. Replace the client there to end them sooner."
 	}
 	return p.Name + " is told to take the tokens back. Where it does not answer, it is asked again for a day."
-}
-
-// massImpact says what happens when a set of grants is revoked.
-func massImpact(w whole) []string {
-	lines := []string{count(int64(w.grants), "grant") + yes(w.grants == 1, " is", " are") + " forgotten here at once. Every edge follows within seconds."}
-	if len(w.runtimes) > 0 {
-		lines = append(lines, "Calls of "+together(w.runtimes)+" that need such an account ask their people to connect again.")
-	}
-	for _, p := range w.profiles {
-		lines = append(lines, atProvider(p))
-	}
-	return lines
 }
 
 // listed puts names into a sentence; of many, the first few.
@@ -204,84 +192,4 @@ func together(names []string) string {
 		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
 	}
 	return strings.Join(names, "")
-}
-
-func revokeChoices(list []profiles.Profile, counts map[string]int, v Visit) []pages.RevokeChoice {
-	var out []pages.RevokeChoice
-	total := 0
-	for _, p := range list {
-		total += counts[p.ID]
-		out = append(out, pages.RevokeChoice{Name: p.Name, Count: count(int64(counts[p.ID]), "grant"), Href: v.path("grants", "revoke") + "?profile=" + p.ID, Empty: counts[p.ID] == 0})
-	}
-	return append([]pages.RevokeChoice{{Name: "The whole workspace", Count: count(int64(total), "grant"), Href: v.path("grants", "revoke") + "?all=1", Empty: total == 0}}, out...)
-}
-
-// batchBadge says how far a run is.
-func batchBadge(b grants.Batch) pages.Badge {
-	switch {
-	case b.ListedAt == nil:
-		return pages.Badge{Tone: pages.ToneInfo, Text: "Revoking"}
-	case b.Pending > 0:
-		return pages.Badge{Tone: pages.ToneInfo, Text: "Telling providers"}
-	case b.Failed > 0:
-		return pages.Badge{Tone: pages.ToneWarn, Text: "Ended with failures"}
-	}
-	return pages.Badge{Tone: pages.ToneOK, Text: "Done"}
-}
-
-func batchLive(f batchFound) pages.BatchLive {
-	b := f.batch
-	ended := b.Done + b.Failed + b.Unsupported
-	told := ended + b.Pending
-	live := pages.BatchLive{State: batchBadge(b), Progress: 1000, ProgressText: grouped(int64(ended)) + " of " + grouped(int64(told))}
-	if told > 0 {
-		live.Progress = ended * 1000 / told
-	}
-	if told == 0 {
-		live.ProgressText = "no provider has to be told"
-	}
-	n := func(x int) string { return grouped(int64(x)) }
-	for _, r := range f.report {
-		row := pages.BatchProvider{Name: f.profiles.of(r.ProfileID), Total: n(r.Total), Done: n(r.Done), Unsupported: n(r.Unsupported), Failed: n(r.Failed), Pending: n(r.Pending)}
-		if r.Unsupported > 0 {
-			row.Note = "It has no way to take tokens back: they stay valid there until they end."
-		}
-		live.Providers = append(live.Providers, row)
-	}
-	for i, r := range f.problems {
-		if i == problemsShown {
-			live.More = "More of them are in the CSV file."
-			break
-		}
-		row := pages.BatchProblem{
-			Person: calledOf(r.Subject, f.people[r.Subject]), Profile: f.profiles.of(r.ProfileID), Error: r.Error, Tries: tries(r.Attempts),
-			State: pages.Badge{Tone: pages.ToneFail, Text: "Failed"},
-		}
-		if r.State == "pending" {
-			row.State = pages.Badge{Tone: pages.ToneInfo, Text: "Tried again at " + moment(r.NextAt).Text + " UTC"}
-		}
-		live.Problems = append(live.Problems, row)
-	}
-	return live
-}
-
-func tries(n int) string { return strconv.Itoa(n) + yes(n == 1, " try", " tries") }
-
-func startedBy(actor string, names map[string]string) string {
-	return cmp.Or(names[actor], map[string]string{"system:": "the operator"}[actor[:min(len(actor), 7)]], actor)
-}
-
-func batchFacts(b grants.Batch, names map[string]string) []pages.Pair {
-	facts := []pages.Pair{
-		{Term: "Reason", Value: b.Reason},
-		{Term: "Begun by", Value: startedBy(b.StartedBy, names)},
-		{Term: "Grants revoked here", Value: grouped(int64(b.Total))},
-	}
-	if silent := b.Total - b.Done - b.Failed - b.Unsupported - b.Pending; silent > 0 {
-		facts = append(facts, pages.Pair{Term: "Without a provider to tell", Value: grouped(int64(silent)) + ": keys that people typed in, and grants without a token"})
-	}
-	if b.FinishedAt != nil {
-		facts = append(facts, pages.Pair{Term: "Ended", Value: moment(*b.FinishedAt).Text + " UTC"})
-	}
-	return facts
 }

@@ -86,7 +86,7 @@ func TestProfilesInTheConsole(t *testing.T) {
 	t.Parallel()
 	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
 		d := newProfileDesk(t, env)
-		require.Contains(t, d.get("/acme/profiles").body, "No API is connected yet")
+		require.Contains(t, d.get("/acme/profiles").body, "No profile yet")
 		path, id := d.fresh("?preset=generic")
 		page := d.get(path)
 		require.Contains(t, page.body, "https://acme.mcp.test/connect/callback/"+id, "the redirect URI is there before the profile is")
@@ -147,7 +147,7 @@ func TestProfilesInTheConsole(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, d.post("/acme/profiles/"+id+"/discover", url.Values{}).status)
 		d.fake.Fail("metadata", fake.Status(http.StatusInternalServerError), 5)
 		require.Equal(t, http.StatusSeeOther, d.post("/acme/profiles/"+id+"/discover", url.Values{}).status)
-		require.Contains(t, d.get("/acme/profiles/"+id).body, "could not be taken over")
+		require.Contains(t, d.get("/acme/profiles/"+id).body, "cannot be used")
 		d.fake.Heal()
 
 		require.Equal(t, http.StatusUnprocessableEntity, d.post("/acme/profiles/"+id+"/remove", url.Values{"confirm": {"x"}}).status)
@@ -171,7 +171,7 @@ func TestTheClientOfAProfileIsReplaced(t *testing.T) {
 	saved := d.post(at, form)
 	require.Equal(t, http.StatusSeeOther, saved.status, saved.body)
 	page := d.get("/acme/profiles/" + id)
-	for _, shown := range []string{"a signature by its own key", "https://acme.mcp.test/oauth/client/" + id + "/jwks", "&#34;kty&#34;:&#34;EC&#34;", "Generation 1 waits to be forgotten"} {
+	for _, shown := range []string{"a signature by the gateway&#39;s key", "https://acme.mcp.test/oauth/client/" + id + "/jwks", "&#34;kty&#34;:&#34;EC&#34;", "Generation 1 has no grant any more"} {
 		require.Contains(t, page.body, shown)
 	}
 	require.NotContains(t, page.body, "&#34;d&#34;:", "the private part is shown to nobody")
@@ -222,7 +222,7 @@ func TestEveryPresetsFormCanBeSent(t *testing.T) {
 	saved = d.post(strings.TrimSuffix(path, "?preset=keycloak"), d.form("preset", "keycloak", "preset.base", realm.Origin, "preset.realm", "acme"))
 	require.Equal(t, http.StatusSeeOther, saved.status, saved.body)
 	require.Equal(t, realm.Issuer, d.stored()[0].Issuer)
-	require.Contains(t, d.get("/acme/profiles/"+id).body, "own ways")
+	require.Contains(t, d.get("/acme/profiles/"+id).body, "Where the provider departs from the standards")
 	require.Equal(t, http.StatusSeeOther, d.get("/acme/profiles/new/"+id+"?preset=myspace").status)
 }
 
@@ -265,10 +265,10 @@ func TestAccessOfARuntime(t *testing.T) {
 		at := "/acme/runtimes/todos/access"
 		require.Contains(t, d.get("/acme/runtimes/todos").body, `href="`+at+`"`)
 		page := d.get(at)
-		require.Contains(t, page.body, "Nothing of a person")
+		require.Contains(t, page.body, "No token")
 		require.Contains(t, page.body, `value="`+p.ID+`"`)
 		page = d.get(at + "?profile=" + p.ID)
-		for _, shown := range []string{`value="openid" checked`, "Do everything", "People look, but cannot call", "Scopes of single tools", upstreams.ToolID("echo") + " admin"} {
+		for _, shown := range []string{`value="openid" checked`, "Do everything", "Listing works, calls do not", "Scopes of single tools", upstreams.ToolID("echo") + " admin"} {
 			require.Contains(t, page.body, shown)
 		}
 		require.Equal(t, http.StatusNotFound, d.get(at+"?profile="+profiles.NewID()).status)

@@ -71,9 +71,10 @@ func alertPerson(id string, names map[string]notify.Person) string {
 	return cmp.Or(p.Name, p.Email, id)
 }
 
-func alertView(a notify.Alert, names map[string]notify.Person) pages.AlertPage {
+func alertView(v Visit, a notify.Alert, names map[string]notify.Person) pages.AlertPage {
 	kind, _ := notify.KindOf(a.Event)
 	view := pages.AlertPage{Title: kind.Title, Text: kind.Text, Severity: severity(kind.Severity), At: moment(a.CreatedAt)}
+	view.Open, view.OpenHref = alertTarget(v, a)
 	view.Facts = append(view.Facts, pages.Pair{Term: "Event", Value: string(a.Event), Mono: true})
 	if a.Subject != "" {
 		view.Facts = append(view.Facts, pages.Pair{Term: "Person", Value: alertPerson(a.Subject, names)})
@@ -82,6 +83,24 @@ func alertView(a notify.Alert, names map[string]notify.Person) pages.AlertPage {
 		view.Facts = append(view.Facts, pages.Pair{Term: datumName(d.Name), Value: a.Data[d.Name], Mono: !strings.HasSuffix(d.Name, "_name") && !strings.HasSuffix(d.Name, "_text")})
 	}
 	return view
+}
+
+// alertTarget is the page of what an alert is about: the closest one that there is.
+func alertTarget(v Visit, a notify.Alert) (text, href string) {
+	for _, page := range []struct {
+		datum, text string
+		path        []string
+	}{
+		{"grant", "Open the grant", []string{"grants"}},
+		{"batch", "Open the report", []string{"grants", "revocations"}},
+		{"webhook", "Open the webhook", []string{"alerts", "webhooks"}},
+		{"profile", "Open the profile", []string{"profiles"}},
+	} {
+		if id := a.Data[page.datum]; id != "" {
+			return page.text, v.path(append(page.path, id)...)
+		}
+	}
+	return "", ""
 }
 
 // datumName is a datum's name as a label: "reason_text" is "Reason text".
@@ -164,7 +183,7 @@ func webhookState(w notify.Webhook) pages.Badge {
 	case !w.Enabled:
 		return pages.Badge{Tone: pages.ToneNeutral, Text: "Off"}
 	case w.Failures > 0:
-		return pages.Badge{Tone: pages.ToneWarn, Text: "Refuses"}
+		return pages.Badge{Tone: pages.ToneWarn, Text: "Failing"}
 	}
 	return pages.Badge{Tone: pages.ToneOK, Text: "On"}
 }
@@ -188,7 +207,7 @@ func webhookView(v Visit, w notify.Webhook, log []notify.Delivery, now time.Time
 		Values: pages.WebhookValues{Name: w.Name, URL: w.URL, Enabled: w.Enabled, Version: version(w.Version)},
 	}
 	if w.PreviousUntil != nil && now.Before(*w.PreviousUntil) {
-		view.Overlap = "Messages carry a signature with the secret before, too, until " + moment(*w.PreviousUntil).Text + " UTC."
+		view.Overlap = "Messages also carry a signature with the previous secret, until " + moment(*w.PreviousUntil).Text + " UTC."
 	}
 	if w.FailingSince != nil {
 		view.Failing = "The receiver has refused " + count(int64(w.Failures), "message") + " in a row since " + moment(*w.FailingSince).Text + " UTC. After three days the gateway turns the webhook off."

@@ -15,7 +15,7 @@ var headerTexts = map[string]string{
 	upstreams.HeaderTenant:    "The workspace's slug.",
 	upstreams.HeaderClient:    "The id of the MCP client.",
 	upstreams.HeaderRequestID: "The id of the request, as in the log.",
-	upstreams.HeaderAssertion: "The same, signed: a token of at most 60 seconds.",
+	upstreams.HeaderAssertion: "A signed token that says who asks and proves that it is the gateway. It works for 60 seconds at most.",
 }
 
 func contractView(view pages.ContractPage, u upstreams.Upstream, shown upstreams.Contract, attached bool) pages.ContractPage {
@@ -59,7 +59,7 @@ func secretStates(u upstreams.Upstream) []pages.ContractSecretState {
 	}
 	if !u.Rotating {
 		return []pages.ContractSecretState{{
-			Name: "One secret", State: sent, Text: "The runtime needs to know this one only. Rotate it without a gap: the runtime may hold two, separated by a comma.",
+			Name: "One secret", State: sent, Text: "To rotate it without a gap, the runtime can hold two, separated by a comma.",
 		}}
 	}
 	older := "Sent until a probe has seen the runtime accept the new one, for a day at most."
@@ -73,7 +73,7 @@ func secretStates(u upstreams.Upstream) []pages.ContractSecretState {
 }
 
 var verifyStates = map[upstreams.VerifyState]pages.Badge{
-	upstreams.VerifyOK:      {Tone: pages.ToneOK, Text: "As it should"},
+	upstreams.VerifyOK:      {Tone: pages.ToneOK, Text: "As expected"},
 	upstreams.VerifyBad:     {Tone: pages.ToneFail, Text: "Wrong"},
 	upstreams.VerifyUnknown: {Tone: pages.ToneWarn, Text: "Not known"},
 }

@@ -152,7 +152,7 @@ func providerProblems(f grantsFound, v Visit) []pages.GrantProblem {
 				continue
 			}
 			problem := pages.GrantProblem{
-				Title: p.Name + " is left alone until " + moment(pause.Until).Text + " UTC", Text: pauseWords(pause.Reason),
+				Title: p.Name + " is not asked until " + moment(pause.Until).Text + " UTC", Text: pauseWords(pause.Reason),
 				Affected: people(f.affected[p.ID]) + yes(f.affected[p.ID] == 1, " is affected", " are affected"), Href: grantQuery{profile: p.ID}.href(v),
 			}
 			out = append(out, problem)
@@ -164,9 +164,9 @@ func providerProblems(f grantsFound, v Visit) []pages.GrantProblem {
 func pauseWords(reason string) string {
 	switch reason {
 	case "rate_limited":
-		return "The provider asks for fewer requests. No token is refreshed before then; the grants are kept, and tokens that still hold are used."
+		return "The provider asks for fewer requests. No token is refreshed before then. The grants are kept, and tokens that still work are used."
 	case "misconfigured":
-		return "The provider does not accept this gateway's client. Correct the client on the profile's page: until then no token of it is refreshed. The grants are kept."
+		return "The provider does not accept the gateway's client. Replace the client on the profile's page: until then no token is refreshed. The grants are kept."
 	}
-	return "The provider failed several times in a row. Then one refresh tries it, before the others follow. The grants are kept, and tokens that still hold are used."
+	return "The provider failed several times in a row. After that time one refresh tries it, and the others follow if it works. The grants are kept, and tokens that still work are used."
 }

@@ -1,9 +1,7 @@
 package web
 
 import (
-	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,25 +9,11 @@ import (
 
 	"github.com/emcy/gateway/grants/profiles"
 	"github.com/emcy/gateway/grants/provider"
-	"github.com/emcy/gateway/internal/errs"
-	"github.com/emcy/gateway/internal/secret"
 	"github.com/emcy/gateway/ui/pages"
-	"github.com/emcy/gateway/web/forms"
 )
 
 // genericPreset is the preset of a provider that keeps to the standards.
 const genericPreset = "generic"
-
-func presetCard(preset provider.Preset, form string) pages.PresetCard {
-	return pages.PresetCard{Name: preset.Name, Text: preset.Help, Href: form + "?preset=" + url.QueryEscape(preset.ID)}
-}
-
-func otherCards(form string) []pages.PresetCard {
-	return []pages.PresetCard{
-		{Name: "API keys", Text: "Each person types in a key of their own.", Href: form + "?kind=" + string(profiles.KindAPIKey)},
-		{Name: "Token exchange", Text: "Your authorization server gives tokens against the gateway's signed word (RFC 8693).", Href: form + "?kind=" + string(profiles.KindExchange)},
-	}
-}
 
 // freshProfile is the form of a new profile; false where nothing to make it from is named.
 func freshProfile(kind profiles.Kind, presetID string) (pages.ProfileValues, provider.Preset, bool) {
@@ -125,189 +109,13 @@ func knownScopes(preset provider.Preset, words map[string]string, on []string) [
 	return out
 }
 
-// inStyle are fields of presets that stand in the form in any case.
-var inStyle = []string{"audience", "resource"}
-
-// presetFields are what a preset asks for, but for what stands in the form in any case and is not needed.
-func presetFields(preset provider.Preset, typed map[string]string) []pages.PresetField {
-	var out []pages.PresetField
-	for _, f := range preset.Fields {
-		if !f.Required && slices.Contains(inStyle, f.Name) {
-			continue
-		}
-		value, ok := typed[f.Name]
-		if !ok {
-			value = f.Default
-		}
-		out = append(out, pages.PresetField{Name: forms.PresetField(f.Name), Label: f.Label, Hint: f.Help, Placeholder: f.Example, Value: value})
-	}
-	return out
-}
-
-func presetFieldNames(preset provider.Preset) []string {
-	var out []string
-	for _, f := range presetFields(preset, nil) {
-		out = append(out, strings.TrimPrefix(f.Name, forms.PresetField("")))
-	}
-	return out
-}
-
-// fillPreset puts what the preset asked for into the input. Errors: errs.Invalid with Fields.
-func fillPreset(preset provider.Preset, in *profiles.Input, typed map[string]string) error {
-	if len(typed) == 0 {
-		return nil
-	}
-	filled, problems := preset.Fill(typed)
-	wrong := map[string]string{}
-	for name, text := range problems {
-		wrong[forms.PresetField(name)] = text
-	}
-	in.Issuer = filled.Issuer
-	if preset.Manual {
-		in.Settings.Endpoints = filled.Endpoints
-	}
-	for _, name := range inStyle {
-		value, ok := typed[name]
-		switch {
-		case !ok:
-		case name == "audience":
-			in.Style.Audience = value
-		default:
-			in.Style.Resource = value
-		}
-	}
-	return errs.Fields(wrong)
-}
-
-func registerAt(preset provider.Preset) (text, href string) {
-	text = preset.ConsoleHelp
-	if text == "" && preset.Console != "" {
-		text = preset.Name
-	}
-	return text, preset.Console
-}
-
-// madeFrom names what a profile is made from.
-func madeFrom(kind string, preset provider.Preset) string {
-	switch profiles.Kind(kind) {
-	case profiles.KindAPIKey:
-		return "API keys"
-	case profiles.KindExchange:
-		return "Token exchange"
-	case profiles.KindOAuth:
-	}
-	return preset.Name
-}
-
 func created(in profiles.Input) string {
 	switch in.Kind {
 	case profiles.KindAPIKey:
-		return in.Name + " is there. Attach it to a runtime under Access."
+		return in.Name + " is saved. Attach it to a runtime under Access."
 	case profiles.KindExchange:
-		return in.Name + " is there. Its metadata was read. Attach it to a runtime under Access."
+		return in.Name + " is saved, and its metadata was read. Attach it to a runtime under Access."
 	case profiles.KindOAuth:
 	}
-	return in.Name + " is there. Test the sign-in before you attach it to a runtime."
-}
-
-// profileInput is what was typed, for the domain. Errors: errs.Invalid with the fields
-// that cannot be read at all.
-func profileInput(in forms.Profile) (profiles.Input, error) {
-	f, wrong := in.Fields, map[string]string{}
-	span := func(field, typed string, unit time.Duration) time.Duration {
-		if typed == "" {
-			return 0
-		}
-		n, err := strconv.ParseInt(typed, 10, 32)
-		if err != nil || n < 0 {
-			wrong[field] = "Type a whole number."
-		}
-		return time.Duration(n) * unit
-	}
-	params := func(field, typed string) map[string]string {
-		out := map[string]string{}
-		for line := range strings.Lines(typed) {
-			line = strings.TrimSpace(line)
-			name, value, ok := strings.Cut(line, "=")
-			switch {
-			case line == "":
-			case !ok || strings.TrimSpace(value) == "":
-				wrong[field] = fmt.Sprintf("“%s” is no parameter: type a line such as prompt=consent.", shorten(line))
-			default:
-				out[strings.TrimSpace(name)] = strings.TrimSpace(value)
-			}
-		}
-		return out
-	}
-	scopes, words := typedScopes(f)
-	out := profiles.Input{
-		Name: f.Name, Kind: profiles.Kind(f.Kind), Preset: f.Preset, Issuer: f.Issuer, SignIn: f.SignIn,
-		Client: profiles.ClientInput{Kind: f.ClientKind, ID: f.ClientID, AuthMethod: f.AuthMethod, KeyAlg: f.KeyAlg, Secret: secret.New(in.Secret), InitialToken: secret.New(in.InitialToken)},
-		Settings: profiles.Settings{
-			Discovery: f.Discovery, ResourceURL: f.ResourceURL, Scopes: scopes, ScopeText: words, Match: f.Match, KeepAlive: span("keep_alive", f.KeepAlive, day),
-			Endpoints: provider.Endpoints{
-				Authorization: f.Authorization, Token: f.Token, Revocation: f.Revocation, UserInfo: f.UserInfo,
-				Introspection: f.Introspection, Registration: f.Registration, JWKS: f.JWKS,
-			},
-			Style: provider.Style{
-				ScopeSeparator: f.ScopeSeparator, Resource: f.Resource, Audience: f.Audience, OmitResource: f.OmitResource, ResourceOn: tickedRequests(f.ResourceOn),
-				Authorize: params("authorize_params", f.AuthorizeParams), Token: params("token_params", f.TokenParams), OfflineScope: f.OfflineScope,
-				ScopeOnRefresh: f.ScopeOnRefresh, AcceptJSON: f.AcceptJSON, ErrorsWith200: f.ErrorsWith200, NoPKCE: f.NoPKCE, Rotates: f.Rotates,
-				DefaultLife: span("default_life", f.DefaultLife, time.Minute), RefreshLife: span("refresh_life", f.RefreshLife, day),
-				RevokeWith: f.RevokeWith, AssertionAudience: f.AssertionAudience,
-				Identity: provider.Identity{From: f.IdentityFrom, URL: f.IdentityURL, ID: f.IdentityID, Name: f.IdentityName, Email: f.IdentityEmail, EmailVerified: f.IdentityEmailVerified},
-			},
-			APIKey:   profiles.KeyRule{Label: f.KeyLabel, Help: f.KeyHelp, Header: f.KeyHeader, Format: f.KeyFormat, CheckURL: f.KeyCheckURL},
-			Exchange: profiles.ExchangeRule{Audience: f.ExchangeAudience, Resource: f.ExchangeResource, Scopes: strings.Fields(f.ExchangeScopes)},
-		},
-	}
-	return out, errs.Fields(wrong)
-}
-
-// tickedRequests is nil where all three requests are ticked, and where none is, which is said by another field.
-func tickedRequests(ticked []string) []string {
-	const requests = 3
-	if len(ticked) == requests {
-		return nil
-	}
-	return ticked
-}
-
-// typedScopes are the ticked scopes and those that were typed, a line each, with what they mean behind them.
-func typedScopes(f forms.ProfileFields) (scopes []string, words map[string]string) {
-	words = map[string]string{}
-	if preset, ok := provider.PresetByID(f.Preset); ok {
-		for _, s := range preset.Scopes {
-			words[s.Scope] = s.Text
-		}
-	}
-	scopes = slices.Clone(f.Scopes)
-	for line := range strings.Lines(f.OtherScopes) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if name == "" {
-			continue
-		}
-		scopes = append(scopes, name)
-		if text = strings.TrimSpace(text); text != "" {
-			words[name] = text
-		}
-	}
-	return scopes, words
-}
-
-func shorten(s string) string {
-	const most = 40
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
-}
-
-// keepWords gives scopes that were ticked again the words that are stored with them.
-func keepWords(in *profiles.Input, stored profiles.Profile) {
-	for scope, text := range stored.Settings.ScopeText {
-		if _, typed := in.ScopeText[scope]; !typed {
-			in.ScopeText[scope] = text
-		}
-	}
+	return in.Name + " is saved. Test the sign-in before you attach it to a runtime."
 }

@@ -13,9 +13,9 @@ import (
 
 // accessChoices offers everything that can be attached.
 func accessChoices(s accessState) pages.AccessPage {
-	none := kit.Option{Value: noProfile, Text: "Nothing of a person", Hint: "It learns who calls, and gets no token of theirs. Static headers, such as one API key for everybody, can be set where the runtime is edited."}
+	none := kit.Option{Value: noProfile, Text: "No token", Hint: "It learns who calls, and no more. One API key for everybody is a static header, set where the runtime is edited."}
 	if names := s.tools.Upstream.HeaderNames; len(names) > 0 {
-		none.Text, none.Hint = "Nothing of a person, only its static headers", "The same for everybody: "+strings.Join(names, ", ")+"."
+		none.Text, none.Hint = "No token, only its static headers", "The same for everybody: "+strings.Join(names, ", ")+"."
 	}
 	view := pages.AccessPage{Choosing: true, Chosen: noProfile, Options: []kit.Option{none}}
 	if s.attached {
@@ -31,7 +31,7 @@ func accessChoices(s accessState) pages.AccessPage {
 func accessView(s accessState, a profiles.Attachment) pages.AccessPage {
 	p, ok := s.profile(a.ProfileID)
 	if !ok {
-		view := pages.AccessPage{Name: "Nothing of a person", What: "The runtime gets no token of theirs."}
+		view := pages.AccessPage{Name: "No token", What: "The runtime learns who calls, and no more."}
 		if stored, ok := s.profile(s.attachment.ProfileID); ok {
 			view.Attached = stored.Name + " is attached now"
 		}

@@ -60,11 +60,11 @@ func providerHost(p profiles.Profile) string {
 func profileState(p profiles.Profile, grants profiles.Counts, now time.Time) pages.Badge {
 	switch {
 	case p.DiscoveryError != "":
-		return pages.Badge{Tone: pages.ToneWarn, Text: "Look at the metadata"}
+		return pages.Badge{Tone: pages.ToneWarn, Text: "Check the metadata"}
 	case secretEnds(p, now) != "":
-		return pages.Badge{Tone: pages.ToneWarn, Text: "Secret ends"}
+		return pages.Badge{Tone: pages.ToneWarn, Text: "Secret ends soon"}
 	case grants.Failing+grants.NeedReconnect > 0:
-		return pages.Badge{Tone: pages.ToneWarn, Text: "Connections fail"}
+		return pages.Badge{Tone: pages.ToneWarn, Text: "Grants need attention"}
 	}
 	return pages.Badge{Tone: pages.ToneOK, Text: "Ready"}
 }
@@ -115,15 +115,7 @@ func profileView(f profileFacts, preset provider.Preset, runtimes []upstreams.Up
 }
 
 func profileRuntime(u upstreams.Upstream, a profiles.Attachment, v Visit) pages.ProfileRuntime {
-	out := pages.ProfileRuntime{Name: u.Name, Href: v.path("runtimes", u.Slug, "access"), Scopes: a.Scopes}
-	switch a.NeededFor {
-	case profiles.NeededForEverything:
-		out.Needed = "Needed for everything"
-	case profiles.NeededForNothing:
-		out.Needed = "Needed for nothing"
-	default:
-		out.Needed = "Needed for calls"
-	}
+	out := pages.ProfileRuntime{Name: u.Name, Href: v.path("runtimes", u.Slug, "access"), Needed: neededFor[a.NeededFor], Scopes: a.Scopes}
 	switch n := len(a.ToolScopes); {
 	case n == 1:
 		out.Tools = "1 tool needs more"
@@ -141,7 +133,7 @@ func profileCounts(c profiles.Counts, p profiles.Profile, v Visit) []pages.Profi
 	return []pages.ProfileCount{
 		{Label: "Connected", Value: strconv.Itoa(c.Connected), Href: href("connected")},
 		{Label: "Refresh failing", Value: strconv.Itoa(c.Failing), Href: href("refresh_failing")},
-		{Label: "Need to reconnect", Value: strconv.Itoa(c.NeedReconnect), Href: href("needs_reconnect")},
+		{Label: "Needs reconnect", Value: strconv.Itoa(c.NeedReconnect), Href: href("needs_reconnect")},
 	}
 }
 
@@ -169,7 +161,7 @@ func profileSettings(p profiles.Profile) []pages.Pair {
 	s := p.Settings
 	if p.Kind == profiles.KindAPIKey {
 		return []pages.Pair{
-			{Term: "People type in", Value: s.APIKey.Label},
+			{Term: "The key is called", Value: s.APIKey.Label},
 			{Term: "Header", Value: s.APIKey.Header, Mono: true},
 			{Term: "Format", Value: s.APIKey.Format, Mono: true},
 			{Term: "Checked at", Value: s.APIKey.CheckURL, Mono: true},
@@ -179,12 +171,12 @@ func profileSettings(p profiles.Profile) []pages.Pair {
 	if p.Kind == profiles.KindExchange {
 		return append(out, pages.Pair{Term: "Token for", Value: strings.TrimSpace(s.Exchange.Audience + " " + s.Exchange.Resource), Mono: true})
 	}
-	out = append(out, pages.Pair{Term: "Account", Value: "any account of theirs"})
+	out = append(out, pages.Pair{Term: "Account", Value: "any account of the person"})
 	if s.Match == profiles.MatchEmail {
-		out[len(out)-1].Value = "only the one with their e-mail address"
+		out[len(out)-1].Value = "only the one with the person's e-mail address"
 	}
 	if p.SignIn {
-		out = append(out, pages.Pair{Term: "Sign-in", Value: "people sign in with it"})
+		out = append(out, pages.Pair{Term: "Sign-in", Value: "people sign in with this provider"})
 	}
 	if s.KeepAlive > 0 {
 		out = append(out, pages.Pair{Term: "Refresh", Value: "at least every " + units(s.KeepAlive, day) + " days"})
@@ -194,11 +186,11 @@ func profileSettings(p profiles.Profile) []pages.Pair {
 
 var authWords = map[string]string{
 	profiles.AuthNone: "nothing (public client with PKCE)", profiles.AuthBasic: "a secret, in the Authorization header", profiles.AuthPost: "a secret, in the request's body",
-	profiles.AuthKey: "a signature by its own key",
+	profiles.AuthKey: "a signature by the gateway's key",
 }
 
 var clientKindWords = map[string]string{
-	profiles.Preregistered: "registered there by hand", profiles.CIMD: "described by its metadata document", profiles.DCR: "registered itself",
+	profiles.Preregistered: "registered there by hand", profiles.CIMD: "by a metadata document (CIMD)", profiles.DCR: "registered by the gateway itself",
 }
 
 func profileClientView(p profiles.Profile, generations []profiles.Generation, origin string, now time.Time) *pages.ProfileClient {
@@ -222,11 +214,11 @@ func profileClientView(p profiles.Profile, generations []profiles.Generation, or
 		if g.Generation == c.Generation || g.Retired {
 			continue
 		}
-		line := "Generation " + strconv.Itoa(g.Generation) + " waits to be forgotten: nobody uses it."
+		line := "Generation " + strconv.Itoa(g.Generation) + " has no grant any more and is forgotten soon."
 		if g.Grants == 1 {
-			line = "Generation " + strconv.Itoa(g.Generation) + " is kept for 1 connection."
+			line = "Generation " + strconv.Itoa(g.Generation) + " is kept for 1 grant."
 		} else if g.Grants > 1 {
-			line = "Generation " + strconv.Itoa(g.Generation) + " is kept for " + strconv.Itoa(g.Grants) + " connections."
+			line = "Generation " + strconv.Itoa(g.Generation) + " is kept for " + strconv.Itoa(g.Grants) + " grants."
 		}
 		out.Older = append(out.Older, line)
 	}

@@ -39,7 +39,7 @@ func TestConnectLink(t *testing.T) {
 		// Another account: both are named, and nothing begins.
 		page = br.get(card)
 		require.Equal(b.t, 403, page.status)
-		for _, shown := range []string{"wrong_account", tn.owner.Email, guest.Email, "Not you?"} {
+		for _, shown := range []string{"wrong_account", tn.owner.Email, guest.Email, "Sign out here"} {
 			require.Contains(b.t, page.body, shown)
 		}
 		require.Equal(b.t, 403, br.submit("/connect", queryForm(page, "link", ids.Hash(token), "decision", "connect")).status)

@@ -42,6 +42,8 @@ type AlertPage struct {
 	Text     string
 	Severity Badge
 	At       Moment
+	// Open leads to what the alert is about; both empty where that has no page.
+	Open, OpenHref string
 	// Facts are the event's data.
 	Facts []Pair
 	// Subject and Body are the mail; empty where none is made of it.

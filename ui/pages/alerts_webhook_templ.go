@@ -75,7 +75,7 @@ func WebhookForm(p WebhookFormPage) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: webhookTitle(p), Sub: "Messages are signed as Standard Webhooks say, so that their libraries verify them."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: webhookTitle(p), Sub: "Messages are signed as Standard Webhooks say: its libraries verify them."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -115,7 +115,7 @@ func WebhookForm(p WebhookFormPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, " Set the receiver right, turn it on again, and send again below what it missed.</p>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, " Correct the receiver, turn the webhook on, and send again below what it missed.</p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -204,7 +204,7 @@ func WebhookForm(p WebhookFormPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = eventChoices("Events", "A message is sent within seconds, one for each time.", p.Errors["events"], p.Events, true).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = eventChoices("Events", "Each event is one message, sent within seconds.", p.Errors["events"], p.Events, true).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -212,7 +212,7 @@ func WebhookForm(p WebhookFormPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = kit.Switch(kit.CheckSpec{Name: "enabled", Label: "Send messages", On: p.Values.Enabled, Hint: "A test works while it is off. Turning it off gives up what waits to be sent."}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = kit.Switch(kit.CheckSpec{Name: "enabled", Label: "Send messages", On: p.Values.Enabled, Hint: "A test is sent even while it is off. Turning it off drops the messages that wait."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -307,7 +307,7 @@ func WebhookForm(p WebhookFormPage) templ.Component {
 							return templ_7745c5c3_Err
 						}
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<p class=\"muted small\">A new secret is shown once. For a day messages carry two signatures, with the new one and the one before, so that the receiver can change over.</p>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<p class=\"muted small\">A new secret is shown once. For a day, messages carry a signature with each of both secrets, so that the receiver can change over.</p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -321,7 +321,7 @@ func WebhookForm(p WebhookFormPage) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = kit.Card(kit.CardSpec{ID: "rotate", Title: "Signing secret"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = kit.Card(kit.CardSpec{ID: "rotate", Title: "New signing secret"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -436,7 +436,7 @@ func WebhookRemove(p WebhookRemovePage) templ.Component {
 			}
 			templ_7745c5c3_Err = kit.ConfirmForm(kit.ConfirmSpec{
 				Action: at(p.Shell, "alerts", "webhooks", p.ID, "remove"), CSRF: p.Shell.CSRF, Word: p.Name, Typed: p.Typed, Error: p.Error,
-				Impact: []string{"No message is sent to it any more, and what waits for it is given up.", "The log of its deliveries and its secret are deleted."},
+				Impact: []string{"No message is sent to it any more, and messages that wait are dropped.", "The log of its deliveries and its secret are deleted."},
 				Button: "Remove webhook", Busy: "Removing…", Keep: "Keep it", KeepHref: at(p.Shell, "alerts", "webhooks", p.ID),
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {

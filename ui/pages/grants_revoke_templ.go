@@ -69,7 +69,7 @@ func MassRevoke(p MassRevokePage) templ.Component {
 				ctx = templ.InitializeContext(ctx)
 				return nil
 			})
-			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "Revoke many grants", Sub: "For an emergency, or when a service is given up: forgets the tokens here and has them taken back at their providers."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "Revoke many grants", Sub: "For an emergency, or when a provider is given up. The tokens are deleted here at once, and the providers are told to take them back."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -199,7 +199,7 @@ func MassRevoke(p MassRevokePage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(p.Batches) > 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<section class=\"stack\" aria-labelledby=\"batches-title\"><h2 id=\"batches-title\">Earlier runs</h2>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<section class=\"stack batches\" aria-labelledby=\"batches-title\"><h2 id=\"batches-title\">Earlier runs</h2>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -224,20 +224,20 @@ func MassRevoke(p MassRevokePage) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<span class=\"cell-sub slim\">")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<span class=\"cell-sub slim\">Grants: ")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var10 string
 						templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(row.Count)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grants_revoke.templ`, Line: 45, Col: 47}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grants_revoke.templ`, Line: 45, Col: 55}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, " grants</span></td><td class=\"wide muted col-scopes\">")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "</span></td><td class=\"wide muted col-scopes\">")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -412,7 +412,7 @@ func MassRevokeConfirm(p MassRevokeConfirmPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "reason", Label: "Reason", Value: p.Reason, Error: p.Errors["reason"], Required: true, MaxLength: 200, Hint: "It stands in the report and in the audit log. People are not shown it."}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "reason", Label: "Reason", Value: p.Reason, Error: p.Errors["reason"], Required: true, MaxLength: 200, Hint: "It is kept in the report and in the audit log. The people do not see it."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -440,7 +440,7 @@ func MassRevokeConfirm(p MassRevokeConfirmPage) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = kit.Button(kit.ButtonSpec{Text: "Revoke them all", Kind: kit.Danger, Submit: true, Busy: "Revoking…"}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = kit.Button(kit.ButtonSpec{Text: "Revoke all of them", Kind: kit.Danger, Submit: true, Busy: "Revoking…"}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -747,13 +747,13 @@ func BatchStatus(l BatchLive) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = kit.Callout(kit.ToneWarn, "It stands still").Render(templ.WithChildren(ctx, templ_7745c5c3_Var29), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = kit.Callout(kit.ToneWarn, "It has stopped").Render(templ.WithChildren(ctx, templ_7745c5c3_Var29), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
 			if l.Continue != "" {
-				templ_7745c5c3_Err = kit.ActionForm(local(l.Continue), l.CSRF, kit.ButtonSpec{Text: "Go on", Kind: kit.Primary, Submit: true, Busy: "Going on…", Off: l.Off}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = kit.ActionForm(local(l.Continue), l.CSRF, kit.ButtonSpec{Text: "Continue", Kind: kit.Primary, Submit: true, Busy: "Continuing…", Off: l.Off}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1005,7 +1005,7 @@ func BatchStatus(l BatchLive) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = kit.Card(kit.CardSpec{ID: "problems", Title: "Not taken back so far", Flush: true}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.Card(kit.CardSpec{ID: "problems", Title: "Not taken back yet", Flush: true}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

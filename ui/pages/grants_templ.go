@@ -60,7 +60,7 @@ func Grants(p GrantsPage) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if !p.None {
-					templ_7745c5c3_Err = kit.LinkButton(kit.LinkSpec{Text: "Refresh", Href: local(p.Here), Icon: icons.RefreshCw()}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = kit.LinkButton(kit.LinkSpec{Text: "Reload", Href: local(p.Here), Icon: icons.RefreshCw()}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -173,7 +173,7 @@ func Grants(p GrantsPage) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = kit.LinkButton(kit.LinkSpec{Text: "Profiles", Href: local(p.ProfilesHref), Kind: kit.Primary, Icon: icons.Plug()}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = kit.LinkButton(kit.LinkSpec{Text: "Open profiles", Href: local(p.ProfilesHref), Kind: kit.Primary, Icon: icons.Plug()}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -181,7 +181,7 @@ func Grants(p GrantsPage) templ.Component {
 				})
 				templ_7745c5c3_Err = kit.EmptyState(kit.EmptySpec{
 					Icon: icons.KeyRound(), Title: "Nobody has connected an account yet",
-					Text: "A runtime that needs an account of its users at another service gets a profile. What they connect then stands here, with its health.",
+					Text: "Give a runtime a profile, and people connect their accounts with it. Each of them is then listed here, with its health.",
 				}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -222,7 +222,7 @@ func Grants(p GrantsPage) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = kit.EmptyState(kit.EmptySpec{Icon: icons.Search(), Title: "No grant matches", Text: "Nobody's grant fits this filter."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = kit.EmptyState(kit.EmptySpec{Icon: icons.Search(), Title: "No grant matches", Text: "No grant fits these filters."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -270,7 +270,7 @@ func Grants(p GrantsPage) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					if p.CanMail {
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<p class=\"muted small\">Each person that you ticked gets one e-mail that leads to their own page.</p>")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<p class=\"muted small\">Each person whose grant is ticked gets one mail with a link to their own page.</p>")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

@@ -70,7 +70,7 @@ func Access(p AccessPage) templ.Component {
 				ctx = templ.InitializeContext(ctx)
 				return nil
 			})
-			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: p.Runtime.Name, Badge: kit.Badge(p.Runtime.State.Tone, p.Runtime.State.Text), Sub: "With what the runtime comes to the API behind it."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: p.Runtime.Name, Badge: kit.Badge(p.Runtime.State.Tone, p.Runtime.State.Text), Sub: "What the runtime gets of each person, to call the API behind it."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -161,7 +161,7 @@ func accessChoice(p AccessPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.RadioCards(kit.FieldSpec{Name: "profile", Label: "The runtime gets, for each person", Value: p.Chosen}, p.Options).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.RadioCards(kit.FieldSpec{Name: "profile", Label: "What does the runtime get of each person?", Value: p.Chosen}, p.Options).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -346,7 +346,7 @@ func accessForm(p AccessPage) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "<p>Saving takes it away from this runtime at once. People's connections stay, because other runtimes may use them.</p>")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "<p>Saving takes it away from this runtime at once. People's grants stay, because other runtimes may use them.</p>")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -366,7 +366,7 @@ func accessForm(p AccessPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = kit.RadioCards(kit.FieldSpec{Name: "needed_for", Label: "Without a connection", Value: p.NeededFor, Error: p.Errors["needed_for"]}, neededKinds).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = kit.RadioCards(kit.FieldSpec{Name: "needed_for", Label: "For a person who has not connected", Value: p.NeededFor, Error: p.Errors["needed_for"]}, neededKinds).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -375,7 +375,7 @@ func accessForm(p AccessPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if p.Exchange {
-					templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "audience", Label: "Audience", Value: p.Audience, Error: p.Errors["audience"], Mono: true, Optional: true, MaxLength: 255, Hint: "Whom the token is for, in the place of the profile's."}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "audience", Label: "Audience", Value: p.Audience, Error: p.Errors["audience"], Mono: true, Optional: true, MaxLength: 255, Hint: "The API that the token is for, instead of the profile's."}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -563,7 +563,7 @@ func accessTools(p AccessPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "</summary><div class=\"stack\"><p class=\"hint\">A tool that needs more than the runtime asks for. Whoever calls it is asked to allow that, then.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "</summary><div class=\"stack\"><p class=\"hint\">For a tool that needs more than the scopes above. Whoever calls it is asked for them then.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -683,9 +683,9 @@ func toolsOpen(p AccessPage) bool {
 }
 
 var neededKinds = []kit.Option{
-	{Value: "calls", Text: "People look, but cannot call", Hint: "A client can list the tools. Whoever calls one is asked to connect first."},
-	{Value: "everything", Text: "Nothing works", Hint: "People connect while they sign in, and every request needs it."},
-	{Value: "nothing", Text: "Everything works", Hint: "The runtime gets no token of people who did not connect, and decides itself."},
+	{Value: "calls", Text: "Listing works, calls do not", Hint: "Clients can list the tools. Whoever calls one is asked to connect first."},
+	{Value: "everything", Text: "Nothing works", Hint: "People connect while they let a client in, and every request needs it."},
+	{Value: "nothing", Text: "Everything works", Hint: "The runtime gets no token of that person, and decides itself."},
 }
 
 var _ = templruntime.GeneratedTemplate

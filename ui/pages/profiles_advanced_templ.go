@@ -45,7 +45,7 @@ func profileAdvanced(p ProfileFormPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "><summary>Where it departs from the standards")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "><summary>Where the provider departs from the standards")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -73,55 +73,55 @@ func profileAdvanced(p ProfileFormPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "scope_separator", Label: "Between scopes", Value: p.Values.ScopeSeparator, Error: p.Errors["scope_separator"]}, separatorKinds).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "scope_separator", Label: "Scopes are separated by", Value: p.Values.ScopeSeparator, Error: p.Errors["scope_separator"]}, separatorKinds).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "offline_scope", Label: "Scope that brings a refresh token", Value: p.Values.OfflineScope, Error: p.Errors["offline_scope"], Mono: true, Placeholder: "offline_access", Optional: true, MaxLength: 255}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "offline_scope", Label: "Scope that asks for a refresh token", Value: p.Values.OfflineScope, Error: p.Errors["offline_scope"], Mono: true, Placeholder: "offline_access", Optional: true, MaxLength: 255}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Textarea(kit.FieldSpec{Name: "authorize_params", Label: "Extra parameters when people are sent there", Value: p.Values.AuthorizeParams, Error: p.Errors["authorize_params"], Mono: true, Optional: true, MaxLength: 8000, Placeholder: "prompt=consent", Hint: "name=value, one to a line. What the protocol sets itself cannot be among them."}, 2).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Textarea(kit.FieldSpec{Name: "authorize_params", Label: "Extra parameters of the authorization request", Value: p.Values.AuthorizeParams, Error: p.Errors["authorize_params"], Mono: true, Optional: true, MaxLength: 8000, Placeholder: "prompt=consent", Hint: "name=value, one to a line. Parameters that the protocol sets itself are refused."}, 2).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Textarea(kit.FieldSpec{Name: "token_params", Label: "Extra parameters for the token endpoint", Value: p.Values.TokenParams, Error: p.Errors["token_params"], Mono: true, Optional: true, MaxLength: 8000, Hint: "name=value, one to a line."}, 2).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Textarea(kit.FieldSpec{Name: "token_params", Label: "Extra parameters of token requests", Value: p.Values.TokenParams, Error: p.Errors["token_params"], Mono: true, Optional: true, MaxLength: 8000, Hint: "name=value, one to a line."}, 2).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "no_pkce", Label: "Send no code challenge", On: p.Values.NoPKCE, Hint: "PKCE protects the way back. Turn it off only for a provider that refuses what it does not know."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "no_pkce", Label: "Do not use PKCE", On: p.Values.NoPKCE, Hint: "PKCE keeps a stolen code useless. Leave it out only for a provider that refuses the parameter."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "accept_json", Label: "Ask for JSON", On: p.Values.AcceptJSON, Hint: "GitHub answers a form otherwise."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "accept_json", Label: "Ask for JSON answers", On: p.Values.AcceptJSON, Hint: "GitHub answers with a form otherwise."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "errors_with_200", Label: "Look for errors in answers that say 200", On: p.Values.ErrorsWith200}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "errors_with_200", Label: "Look for errors in answers with status 200", On: p.Values.ErrorsWith200}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "scope_on_refresh", Label: "Send the scopes again at every refresh", On: p.Values.ScopeOnRefresh}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Checkbox(kit.CheckSpec{Name: "scope_on_refresh", Label: "Send the scopes with every refresh", On: p.Values.ScopeOnRefresh}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "rotates", Label: "A refresh gives a new refresh token", Value: p.Values.Rotates, Error: p.Errors["rotates"]}, rotateKinds).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "rotates", Label: "Does a refresh give a new refresh token?", Value: p.Values.Rotates, Error: p.Errors["rotates"]}, rotateKinds).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "default_life", Label: "An access token without expires_in lives", Value: p.Values.DefaultLife, Error: p.Errors["default_life"], Mono: true, InputMode: "numeric", MaxLength: 8, Hint: "Minutes; 0 where it does not expire."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "default_life", Label: "Minutes that an access token without expires_in works", Value: p.Values.DefaultLife, Error: p.Errors["default_life"], Mono: true, InputMode: "numeric", MaxLength: 8, Hint: "0 where it does not expire."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "refresh_life", Label: "An unused refresh token lives", Value: p.Values.RefreshLife, Error: p.Errors["refresh_life"], Mono: true, InputMode: "numeric", MaxLength: 5, Hint: "Days; 0 where it is not known. People are told a week before."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "refresh_life", Label: "Days that an unused refresh token works", Value: p.Values.RefreshLife, Error: p.Errors["refresh_life"], Mono: true, InputMode: "numeric", MaxLength: 5, Hint: "0 where it is not known. People are told a week before it ends."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "revoke_with", Label: "To disconnect, revoke", Value: p.Values.RevokeWith, Error: p.Errors["revoke_with"]}, revokeKinds).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "revoke_with", Label: "When a grant is revoked, revoke", Value: p.Values.RevokeWith, Error: p.Errors["revoke_with"]}, revokeKinds).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "assertion_audience", Label: "A signature of ours is made out to", Value: p.Values.AssertionAudience, Error: p.Errors["assertion_audience"], Hint: "For private_key_jwt."}, assertionKinds).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "assertion_audience", Label: "Audience of the gateway's signature", Value: p.Values.AssertionAudience, Error: p.Errors["assertion_audience"], Hint: "Only for private_key_jwt."}, assertionKinds).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -154,7 +154,7 @@ func resourceOn(p ProfileFormPage) templ.Component {
 			templ_7745c5c3_Var2 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<fieldset class=\"field cards\" id=\"f-resource-on\" tabindex=\"-1\"><legend>Resource and audience go along with</legend><div class=\"stack\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<fieldset class=\"field cards\" id=\"f-resource-on\" tabindex=\"-1\"><legend>Send the resource and the audience with</legend><div class=\"stack\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -198,7 +198,7 @@ func profileClientFields(c profileClientForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "client_id", Label: "Client ID", Value: c.ID, Error: c.Errors["client_id"], Mono: true, MaxLength: 255, Hint: "Of the client that you registered."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "client_id", Label: "Client ID", Value: c.ID, Error: c.Errors["client_id"], Mono: true, MaxLength: 255, Hint: "Only of a client that you registered."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -206,7 +206,7 @@ func profileClientFields(c profileClientForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "client_secret", Label: "Client secret", Type: "password", Error: c.Errors["client_secret"], Autocomplete: "new-password", MaxLength: 4096, Hint: "It is stored sealed and never shown again. With a signature or none it stays empty."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "client_secret", Label: "Client secret", Type: "password", Error: c.Errors["client_secret"], Autocomplete: "new-password", MaxLength: 4096, Hint: "Stored encrypted and never shown again. Leave it empty where the gateway proves itself by a signature or not at all."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -220,7 +220,7 @@ func profileClientFields(c profileClientForm) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "><summary>With a key of ours, or where registering needs a token")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "><summary>Registration token and signing key")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -232,11 +232,11 @@ func profileClientFields(c profileClientForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "initial_token", Label: "Initial access token", Type: "password", Error: c.Errors["initial_token"], Autocomplete: "new-password", Optional: true, MaxLength: 4096, Hint: "For a provider that registers clients with one only. It is used once and not kept."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "initial_token", Label: "Initial access token", Type: "password", Error: c.Errors["initial_token"], Autocomplete: "new-password", Optional: true, MaxLength: 4096, Hint: "Where the provider asks for one before a client registers itself. It is used once and not kept."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "key_alg", Label: "Algorithm of a key of ours", Value: c.KeyAlg, Error: c.Errors["key_alg"], Hint: "Its public part is shown when the profile is saved, to be registered at the provider."}, keyAlgs).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Select(kit.FieldSpec{Name: "key_alg", Label: "Algorithm of the gateway's key", Value: c.KeyAlg, Error: c.Errors["key_alg"], Hint: "Only for a signature. The public key is shown when the profile is saved, to be registered at the provider."}, keyAlgs).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -304,7 +304,7 @@ func ProfileReplaceClient(p ProfileClientPage) templ.Component {
 				ctx = templ.InitializeContext(ctx)
 				return nil
 			})
-			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "Replace the client", Sub: "A new secret, a new key or another client ID. With the same client ID every connection goes on with the new proof; with another one the people who are connected stay with the old client until they connect again."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "Replace the client", Sub: "A new secret, a new key or another client ID. With the same client ID every grant goes on. With another one, grants stay with the old client until their people connect again."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

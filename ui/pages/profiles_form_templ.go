@@ -221,11 +221,11 @@ func profileKeyFields(p ProfileFormPage) templ.Component {
 			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_label", Label: "What people type in", Value: p.Values.KeyLabel, Error: p.Errors["key_label"], Placeholder: "Acme API key", Required: true, MaxLength: 80}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_label", Label: "What the key is called", Value: p.Values.KeyLabel, Error: p.Errors["key_label"], Placeholder: "Acme API key", Required: true, MaxLength: 80}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_help", Label: "Where they find it", Value: p.Values.KeyHelp, Error: p.Errors["key_help"], Placeholder: "In Acme, open Settings, then API keys.", Optional: true, MaxLength: 300}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_help", Label: "Where people find it", Value: p.Values.KeyHelp, Error: p.Errors["key_help"], Placeholder: "In Acme, open Settings, then API keys.", Optional: true, MaxLength: 300}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -233,11 +233,11 @@ func profileKeyFields(p ProfileFormPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_format", Label: "Format", Value: p.Values.KeyFormat, Error: p.Errors["key_format"], Placeholder: "Bearer {key}", Mono: true, MaxLength: 255, Hint: "{key} stands for the key."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_format", Label: "Format of the header", Value: p.Values.KeyFormat, Error: p.Errors["key_format"], Placeholder: "Bearer {key}", Mono: true, MaxLength: 255, Hint: "{key} stands for the key."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_check_url", Label: "URL that checks it", Type: "url", Value: p.Values.KeyCheckURL, Error: p.Errors["key_check_url"], Placeholder: "https://api.example.com/v1/me", Mono: true, InputMode: "url", Optional: true, MaxLength: 2048, Hint: "The gateway asks it with the key, so that a wrong one is refused on the spot."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "key_check_url", Label: "URL that checks it", Type: "url", Value: p.Values.KeyCheckURL, Error: p.Errors["key_check_url"], Placeholder: "https://api.example.com/v1/me", Mono: true, InputMode: "url", Optional: true, MaxLength: 2048, Hint: "The gateway calls it with the key before it stores it, so that a wrong key is refused at once."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -277,7 +277,7 @@ func profileProviderFields(p ProfileFormPage) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Values.Kind == "exchange" {
-			templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "exchange_audience", Label: "Audience", Value: p.Values.ExchangeAudience, Error: p.Errors["exchange_audience"], Mono: true, Optional: true, MaxLength: 255, Hint: "Whom the token is for, as the provider calls it. A runtime can ask for another one."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "exchange_audience", Label: "Audience", Value: p.Values.ExchangeAudience, Error: p.Errors["exchange_audience"], Mono: true, Optional: true, MaxLength: 255, Hint: "The API that the token is for, as the provider calls it. A runtime can name another one under Access."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -350,12 +350,12 @@ func profileScopes(p ProfileFormPage) templ.Component {
 			templ_7745c5c3_Var8 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<fieldset class=\"field cards\" id=\"f-scope-list\" tabindex=\"-1\"><legend>Scopes that runtimes may take</legend> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<fieldset class=\"field cards\" id=\"f-scope-list\" tabindex=\"-1\"><legend>Allowed scopes</legend> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		if len(p.Known) > 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div class=\"stack\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<p class=\"hint\">Each runtime asks for some of them.</p><div class=\"stack\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -374,7 +374,7 @@ func profileScopes(p ProfileFormPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Textarea(kit.FieldSpec{Name: "scopes", Label: otherScopes(p), Value: p.Values.OtherScopes, Error: p.Errors["scopes"], Mono: true, Optional: true, MaxLength: 20000, Placeholder: "todos.read  Read your to-do lists", Hint: "One to a line, and behind it what it means in words, if you like: people read it when they connect."}, 3).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Textarea(kit.FieldSpec{Name: "scopes", Label: otherScopes(p), Value: p.Values.OtherScopes, Error: p.Errors["scopes"], Mono: true, Optional: true, MaxLength: 20000, Placeholder: "todos.read  Read your to-do lists", Hint: "One to a line. What follows the scope on its line is what people read when they connect."}, 3).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -434,7 +434,7 @@ func profileDiscovery(p ProfileFormPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "resource_url", Label: "MCP URL of the runtime", Type: "url", Value: p.Values.ResourceURL, Error: p.Errors["resource_url"], Mono: true, InputMode: "url", Placeholder: "https://mcp.example.com/mcp", MaxLength: 2048, Hint: "Only for a runtime that asks for OAuth tokens itself: it names its authorization server."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "resource_url", Label: "MCP URL of the runtime", Type: "url", Value: p.Values.ResourceURL, Error: p.Errors["resource_url"], Mono: true, InputMode: "url", Placeholder: "https://mcp.example.com/mcp", MaxLength: 2048, Hint: "Only for “From a runtime”."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -448,7 +448,7 @@ func profileDiscovery(p ProfileFormPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "><summary>Endpoints typed by hand")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "><summary>Endpoints, typed by hand")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -506,7 +506,7 @@ func profileWho(p ProfileFormPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "><summary>Who people are there")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "><summary>Sign-in and identity rule")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -518,11 +518,11 @@ func profileWho(p ProfileFormPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Switch(kit.CheckSpec{Name: "sign_in", Label: "People sign in with it", On: p.Values.SignIn, Hint: "The provider is the sign-in of every runtime that the profile is attached to: connecting and signing in are one."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Switch(kit.CheckSpec{Name: "sign_in", Label: "People sign in with this provider", On: p.Values.SignIn, Hint: "It is the sign-in of every runtime that the profile is attached to: signing in and connecting are one step."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.RadioCards(kit.FieldSpec{Name: "match", Label: "Whose account may it be?", Value: p.Values.Match, Error: p.Errors["match"]}, matchKinds).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.RadioCards(kit.FieldSpec{Name: "match", Label: "Which account may a person connect?", Value: p.Values.Match, Error: p.Errors["match"]}, matchKinds).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -530,19 +530,19 @@ func profileWho(p ProfileFormPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_url", Label: "At another URL", Type: "url", Value: p.Values.IdentityURL, Error: p.Errors["identity_url"], Mono: true, InputMode: "url", Optional: true, MaxLength: 2048, Hint: "In the place of the endpoint that the provider names."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_url", Label: "Read it at another URL", Type: "url", Value: p.Values.IdentityURL, Error: p.Errors["identity_url"], Mono: true, InputMode: "url", Optional: true, MaxLength: 2048, Hint: "Instead of the endpoint that the provider names."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_id", Label: "Claim of the account's id", Value: p.Values.IdentityID, Error: p.Errors["identity_id"], Mono: true, Placeholder: "sub", MaxLength: 200, Hint: "It must never change. A claim inside another one is a JSON pointer, such as /user/id."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_id", Label: "Claim with the account's id", Value: p.Values.IdentityID, Error: p.Errors["identity_id"], Mono: true, Placeholder: "sub", MaxLength: 200, Hint: "It must never change for an account. Reach a nested claim by a JSON pointer, such as /user/id."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_name", Label: "Claim of the name", Value: p.Values.IdentityName, Error: p.Errors["identity_name"], Mono: true, Placeholder: "name", MaxLength: 200}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_name", Label: "Claim with the name", Value: p.Values.IdentityName, Error: p.Errors["identity_name"], Mono: true, Placeholder: "name", MaxLength: 200}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_email", Label: "Claim of the e-mail address", Value: p.Values.IdentityEmail, Error: p.Errors["identity_email"], Mono: true, Placeholder: "email", MaxLength: 200}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "identity_email", Label: "Claim with the e-mail address", Value: p.Values.IdentityEmail, Error: p.Errors["identity_email"], Mono: true, Placeholder: "email", MaxLength: 200}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -550,7 +550,7 @@ func profileWho(p ProfileFormPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "keep_alive", Label: "Refresh at least every", Value: p.Values.KeepAlive, Error: p.Errors["keep_alive"], Mono: true, InputMode: "numeric", MaxLength: 3, Hint: "Days, up to 180; 0 for every day. Providers end a connection that nobody used for a while."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = kit.Field(kit.FieldSpec{Name: "keep_alive", Label: "Refresh at least every … days", Value: p.Values.KeepAlive, Error: p.Errors["keep_alive"], Mono: true, InputMode: "numeric", MaxLength: 3, Hint: "Up to 180; 0 for every day. Providers end a grant that was not used for a while."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -32,20 +32,20 @@ var profileFields = slices.Concat(
 func profileSub(p ProfileFormPage) string {
 	switch {
 	case p.Edit:
-		return "Changes hold for every runtime that it is attached to."
+		return "Changes apply to every runtime that the profile is attached to."
 	case p.Values.Kind == "api_key":
-		return "Each person types in a key of their own; it is stored sealed, and the runtime gets it with their calls."
+		return "Each person types in a key of their own; it is stored encrypted, and the runtime gets it with their calls."
 	case p.Values.Kind == "exchange":
-		return "The provider gives a token for a person against the gateway's signed word (RFC 8693). Nobody has to connect."
+		return "The provider gives a token for a person in exchange for the gateway's signed assertion (RFC 8693). Nobody has to connect."
 	}
 	return "Register the gateway at the provider as a web application, with the redirect URI below and the authorization code grant."
 }
 
 func otherScopes(p ProfileFormPage) string {
 	if len(p.Known) > 0 {
-		return "Further scopes"
+		return "More scopes"
 	}
-	return "Scopes"
+	return "Allowed scopes"
 }
 
 func anyError(p ProfileFormPage, fields ...string) bool {
@@ -84,8 +84,8 @@ func resourceOnHas(p ProfileFormPage, where string) bool {
 
 var (
 	discoveryKinds = []kit.Option{
-		{Value: "issuer", Text: "From its issuer", Hint: "The metadata at the issuer's address names them (OAuth or OpenID Connect)."},
-		{Value: "resource", Text: "From a runtime", Hint: "The runtime asks for OAuth tokens itself and names its authorization server."},
+		{Value: "issuer", Text: "From its issuer", Hint: "The issuer publishes metadata that names them (OAuth or OpenID Connect)."},
+		{Value: "resource", Text: "From a runtime", Hint: "The runtime is an OAuth resource itself and names its authorization server."},
 		{Value: "manual", Text: "Typed by hand", Hint: "For a provider without metadata."},
 	}
 	matchKinds = []kit.Option{
@@ -100,23 +100,23 @@ var (
 		{Value: "none", Text: "Nowhere: the account is not known"},
 	}
 	separatorKinds = []kit.Option{
-		{Value: "", Text: "A blank, as the standard has it"}, {Value: ",", Text: "A comma"}, {Value: "+", Text: "A plus sign"}, {Value: ";", Text: "A semicolon"}, {Value: "|", Text: "A bar"},
+		{Value: "", Text: "A space (the standard)"}, {Value: ",", Text: "A comma"}, {Value: "+", Text: "A plus sign"}, {Value: ";", Text: "A semicolon"}, {Value: "|", Text: "A vertical bar"},
 	}
-	rotateKinds    = []kit.Option{{Value: "", Text: "Sometimes: its answers tell"}, {Value: "yes", Text: "Always"}, {Value: "no", Text: "Never"}}
-	revokeKinds    = []kit.Option{{Value: "", Text: "The refresh token"}, {Value: "access_token", Text: "The access token"}, {Value: "both", Text: "Both"}, {Value: "github", Text: "The grant, through GitHub's own API"}}
+	rotateKinds    = []kit.Option{{Value: "", Text: "Not known: its answers tell"}, {Value: "yes", Text: "Always"}, {Value: "no", Text: "Never"}}
+	revokeKinds    = []kit.Option{{Value: "", Text: "The refresh token"}, {Value: "access_token", Text: "The access token"}, {Value: "both", Text: "Both"}, {Value: "github", Text: "The whole authorization, by GitHub's own API"}}
 	assertionKinds = []kit.Option{{Value: "", Text: "The token endpoint"}, {Value: "issuer", Text: "The issuer"}}
-	resourceKinds  = []kit.Option{{Value: "authorize", Text: "the way there"}, {Value: "token", Text: "the code"}, {Value: "refresh", Text: "every refresh"}}
+	resourceKinds  = []kit.Option{{Value: "authorize", Text: "the authorization request"}, {Value: "token", Text: "the code exchange"}, {Value: "refresh", Text: "every refresh"}}
 
 	clientKindsThere = []kit.Option{
-		{Value: "preregistered", Text: "I registered it there", Hint: "You have a client ID, and mostly a secret."},
-		{Value: "cimd", Text: "By its metadata document", Hint: "The client ID is an address of this workspace that describes the gateway. The provider must support that."},
-		{Value: "dcr", Text: "It registers itself", Hint: "Dynamic client registration (RFC 7591), where the provider lets anybody register."},
+		{Value: "preregistered", Text: "I registered it there", Hint: "You have a client ID, and usually a secret."},
+		{Value: "cimd", Text: "By a metadata document (CIMD)", Hint: "The client ID is a URL of this workspace, where the provider reads what the gateway is. The provider has to support that."},
+		{Value: "dcr", Text: "It registers itself", Hint: "Dynamic client registration (DCR, RFC 7591). The provider has to support that."},
 	}
 	authKindsThere = []kit.Option{
-		{Value: "client_secret_basic", Text: "Its secret, in the Authorization header"},
-		{Value: "client_secret_post", Text: "Its secret, in the request's body"},
-		{Value: "private_key_jwt", Text: "A signature by its own key (private_key_jwt)"},
-		{Value: "none", Text: "Nothing: public client with PKCE"},
+		{Value: "client_secret_basic", Text: "A secret, in the Authorization header"},
+		{Value: "client_secret_post", Text: "A secret, in the request's body"},
+		{Value: "private_key_jwt", Text: "A signature by the gateway's key (private_key_jwt)"},
+		{Value: "none", Text: "Nothing (public client with PKCE)"},
 	}
 	keyAlgs = []kit.Option{{Value: "ES256", Text: "ES256"}, {Value: "RS256", Text: "RS256, for providers such as Auth0"}}
 )

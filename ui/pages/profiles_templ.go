@@ -67,7 +67,7 @@ func Profiles(p ProfilesPage) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "Profiles", Sub: "How people connect the gateway with the API behind a runtime. A profile can be attached to many runtimes; each person connects once."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "Profiles", Sub: "How the gateway gets a token of each person for the API behind a runtime. A profile can be attached to many runtimes; each person connects once."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -103,8 +103,8 @@ func Profiles(p ProfilesPage) templ.Component {
 					return nil
 				})
 				templ_7745c5c3_Err = kit.EmptyState(kit.EmptySpec{
-					Icon: icons.Globe(), Title: "No API is connected yet",
-					Text: "When a runtime calls an API for each person, such as GitHub or your own, the gateway can ask people to connect once and hand the runtime a fresh token with every call.",
+					Icon: icons.Globe(), Title: "No profile yet",
+					Text: "When a runtime calls an API in each person's name, such as GitHub or your own, people connect once, and the gateway gives the runtime their current token with every call.",
 				}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -202,7 +202,7 @@ func Profiles(p ProfilesPage) templ.Component {
 					return nil
 				})
 				templ_7745c5c3_Err = kit.Table(kit.TableSpec{Caption: "Profiles of " + p.Shell.Workspace.Name, Columns: []kit.Column{
-					{Text: "Profile"}, {Text: "State"}, {Text: "Runtimes", Class: "wide"}, {Text: "Connections", Class: "wide"}, {Text: "Changed", Class: "wide"},
+					{Text: "Profile"}, {Text: "State"}, {Text: "Runtimes", Class: "wide"}, {Text: "Grants", Class: "wide"}, {Text: "Changed", Class: "wide"},
 				}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -303,15 +303,15 @@ func ProfilePresets(p ProfilePresetsPage) templ.Component {
 				ctx = templ.InitializeContext(ctx)
 				return nil
 			})
-			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "New profile", Sub: "Where do people connect? A preset knows its provider's own ways, with the provider's page for each of them."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = kit.PageHead(kit.HeadSpec{Title: "New profile", Sub: "Where is the account that people connect? A preset already knows where its provider departs from the standards."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = presetCards("presets", "People sign in at", p.Presets).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = presetCards("presets", "People connect an account at", p.Presets).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = presetCards("others", "Without a sign-in", p.Others).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = presetCards("others", "Without an account at a provider", p.Others).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -592,7 +592,7 @@ func redirectURI(callback, register, href string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if register != "" {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<div class=\"urlbox urlbox-quiet\"><span class=\"urlbox-label\">There</span> <span class=\"urlbox-url\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<div class=\"urlbox urlbox-quiet\"><span class=\"urlbox-label\">Where</span> <span class=\"urlbox-url\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -29,14 +29,14 @@ func alerts(nonce string, say Text) []Story {
 		Shell: s, ID: "whk_1", Name: say("On-call"), Values: pages.WebhookValues{Name: say("On-call"), URL: say("https://hooks.acme.example/emcy"), Enabled: true, Version: "2"}, Events: events, Deliveries: log,
 	}
 	made, off1, failing := hook, hook, hook
-	made.Secret, made.Overlap, made.Deliveries = "whsec_c2VjcmV0IG9mIHRoZSBzdG9yeSwgMzIgYnl0ZXM=", "Messages carry a signature with the secret before, too, until 2026-11-23 20:51:07 UTC.", nil
+	made.Secret, made.Overlap, made.Deliveries = "whsec_c2VjcmV0IG9mIHRoZSBzdG9yeSwgMzIgYnl0ZXM=", "Messages also carry a signature with the previous secret, until 2026-11-23 20:51:07 UTC.", nil
 	off1.Disabled, off1.Shell = say("The receiver answered 410 Gone: it wants no more messages."), reads
 	failing.Failing = "The receiver has refused 4 messages in a row since 2026-11-22 18:51:07 UTC."
 	return []Story{
 		{Name: "console/alerts", Component: pages.Alerts(pages.AlertsPage{Shell: s, Mail: mail, Rows: rows, NewestHref: "/acme/alerts", OlderHref: "/acme/alerts?before=ntf_2"})},
 		{Name: "console/alerts-none", Component: pages.Alerts(pages.AlertsPage{Shell: s, Mail: off})},
 		{Name: "console/alert", Component: pages.Alert(pages.AlertPage{
-			Shell: s, Title: "A user has to connect again", Text: "Calls that need it fail until this user connects again.", Severity: act, At: at, Mail: off,
+			Shell: s, Title: "A user has to connect again", Text: "Calls that need it fail until this user connects again.", Severity: act, At: at, Mail: off, Open: "Open the grant", OpenHref: "/acme/grants/grt_1",
 			Facts:   []pages.Pair{{Term: "Event", Value: "grant.needs_reconnect", Mono: true}, {Term: "Person", Value: say("Ana")}},
 			Subject: say("[Acme] A user has to connect Todo API again"), Body: say("A user has to connect Todo API again\n\nThe provider refuses to renew a user's access.\n\n- Ana\n"), Deliveries: deliveries, More: "The first 50 are shown.",
 		})},

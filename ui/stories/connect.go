@@ -40,11 +40,11 @@ func connects(say Text, page enduser.Page) []Story {
 		Facts: []enduser.TrialFact{
 			{Name: "Account", Value: say("4•••")},
 			{Name: "E-mail", Value: say("a•••@northwind.example")},
-			{Name: "Access token", Value: "came; it ends in 60 minutes"},
-			{Name: "Refresh token", Value: "came"},
+			{Name: "Access token", Value: "received; it ends in 60 minutes"},
+			{Name: "Refresh token", Value: "received"},
 			{Name: "Refreshing", Value: "works"},
 			{Name: "Rotation", Value: "yes: each refresh gives a new refresh token"},
-			{Name: "Given back", Value: "yes, at the provider"},
+			{Name: "Revoked", Value: "yes, at the provider"},
 		},
 		Claims: []enduser.TrialFact{{Name: say("email_verified"), Value: "true"}, {Name: "groups", Value: "list of 3"}, {Name: "sub", Value: say("4•••")}}, Scopes: []string{say("todos.read"), "openid"},
 	}

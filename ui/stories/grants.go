@@ -138,10 +138,10 @@ func contracts(s pages.Shell, say Text) []Story {
 		},
 	}
 	verified, refused := view, view
-	verified.Report = &pages.ContractReport{Tone: pages.ToneWarn, Summary: say("The runtime lets in who has no secret."), At: at("20:40:00"), Checks: []pages.ContractCheck{
-		{Name: "With the worker secret", Want: "200", Got: "200", State: pages.Badge{Tone: pages.ToneOK, Text: "As it should"}, Text: "It is let in."},
-		{Name: "With a wrong secret", Want: "401", Got: "401", State: pages.Badge{Tone: pages.ToneOK, Text: "As it should"}, Text: "It is refused."},
-		{Name: "With no secret", Want: "401", Got: "200", State: pages.Badge{Tone: pages.ToneFail, Text: "Wrong"}, Text: "It is let in: anyone who finds the runtime's URL can call it, in anybody's name.", Next: say("Add the adapter to the runtime.")},
+	verified.Report = &pages.ContractReport{Tone: pages.ToneWarn, Summary: say("The runtime does not keep strangers out, or not with every secret."), At: at("20:40:00"), Checks: []pages.ContractCheck{
+		{Name: "The right secret", Want: "200", Got: "200", State: pages.Badge{Tone: pages.ToneOK, Text: "As expected"}, Text: "It is let in."},
+		{Name: "A wrong secret", Want: "401", Got: "401", State: pages.Badge{Tone: pages.ToneOK, Text: "As expected"}, Text: "It is refused."},
+		{Name: "Nothing", Want: "401", Got: "200", State: pages.Badge{Tone: pages.ToneFail, Text: "Wrong"}, Text: "It is let in: anyone who finds the runtime's URL can call it, in anybody's name.", Next: say("Add the adapter to the runtime.")},
 	}}
 	refused.Errors, refused.Summary = pages.FieldErrors{"header.X-Emcy-Subject": say("That is not a valid header name."), "bearer": "One of the static headers is Authorization."}, "Some fields need attention."
 	refused.Proof, refused.Token = pages.ContractAssertion, pages.ContractBearer

@@ -55,7 +55,7 @@ func (t *Tour) send(ctx context.Context, path string, values map[string]string) 
 
 // empty keeps the lists that nothing stands in yet.
 func (t *Tour) empty(ctx context.Context) error {
-	for _, p := range [][2]string{{"clients-empty", "/clients"}, {"issuers-empty", "/authorization/issuers"}, {"sign-in-settings-empty", "/sign-in"}, {"connections-empty", "/connections"}, {"scopes-empty", "/scopes"}, {"end-users-empty", "/sign-in/users"}, {"profiles-empty", "/profiles"}} {
+	for _, p := range [][2]string{{"clients-empty", "/clients"}, {"issuers-empty", "/authorization/issuers"}, {"sign-in-settings-empty", "/sign-in"}, {"connections-empty", "/connections"}, {"scopes-empty", "/scopes"}, {"end-users-empty", "/sign-in/users"}, {"profiles-empty", "/profiles"}, {"grants-empty", "/grants"}, {"alerts-empty", "/alerts"}, {"webhooks-empty", "/alerts/webhooks"}} {
 		page, err := t.ana.Page(ctx, "/northwind"+p[1])
 		if err != nil {
 			return err

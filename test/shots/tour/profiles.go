@@ -56,6 +56,7 @@ func (t *Tour) profiles(ctx context.Context) error {
 		return err
 	}
 	t.see("profile-key", answer.Location().Path)
+	t.keys = answer.Location().Path[strings.LastIndex(answer.Location().Path, "/")+1:]
 
 	page, err := t.ana.Page(ctx, access+"?profile="+id)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/emcy/gateway/test/e2e/httpflow"
+	fakes "github.com/emcy/gateway/test/fakes/provider"
 	"github.com/emcy/gateway/test/fakes/upstream"
 )
 
@@ -37,13 +38,23 @@ type Tour struct {
 	console string
 	ana     *httpflow.Person
 	up      *upstream.Upstream
+	// second is the runtime whose people connect accounts, secrets are its worker secrets.
+	second  *upstream.Upstream
+	secrets []string
 	idp     *httptest.Server
+	// provider is one at which everybody says yes; stop ends it.
+	provider *fakes.Provider
+	stop     func()
+	// keys is the id of the profile of API keys.
+	keys string
 }
 
 // Close ends what stands behind the gateway.
 func (t *Tour) Close() {
 	t.up.Close()
+	t.second.Close()
 	t.idp.Close()
+	t.stop()
 }
 
 func (t *Tour) see(name, path string) {
@@ -52,7 +63,11 @@ func (t *Tour) see(name, path string) {
 
 // Walk fills the gateway at the console's address, so that no page is empty that people see filled.
 func Walk(ctx context.Context, console string) (*Tour, error) {
-	t := &Tour{console: console, ana: httpflow.NewPerson(console, "Ana Ferreira", nil), up: upstream.Start(upstream.Config{}), idp: provider()}
+	live, stop, err := startProvider()
+	if err != nil {
+		return nil, fmt.Errorf("start provider: %w", err)
+	}
+	t := &Tour{console: console, ana: httpflow.NewPerson(console, "Ana Ferreira", nil), up: upstream.Start(upstream.Config{}), second: upstream.Start(upstream.Config{}), idp: provider(), provider: live, stop: stop}
 	if err := t.walk(ctx); err != nil {
 		t.Close()
 		return nil, err
@@ -126,6 +141,9 @@ func (t *Tour) walk(ctx context.Context) error {
 		return err
 	}
 	if err := t.profiles(ctx); err != nil {
+		return err
+	}
+	if err := t.connected(ctx); err != nil {
 		return err
 	}
 	if err := t.signIn(ctx, client); err != nil {

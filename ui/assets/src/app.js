@@ -11,3 +11,4 @@ import "./elements/relative-time.js";
 import "./elements/slug-preview.js";
 import "./forms.js";
 import "./keys.js";
+import "./tabs.js";
