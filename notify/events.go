@@ -85,9 +85,9 @@ var kinds = []Kind{
 	},
 	{
 		Event: GrantsRevoked, Severity: Info, ByMail: true, Data: append(slices.Clone(ofProfile),
-			Datum{"batch", "the id of the report"}, Datum{"target", "what was revoked: tenant, profile or all"}, Datum{"total", "how many grants"}, Datum{"reason", "why, as it was typed"}),
-		Title: "Many grants were revoked at once",
-		Text:  "Somebody took back the access of a whole profile or workspace. The console has the report.",
+			Datum{"batch", "the id of the report"}, Datum{"target", "what was revoked: grant, profile, tenant or all"}, Datum{"total", "how many grants"}, Datum{"reason", "why, as it was typed"}),
+		Title: "Grants were revoked",
+		Text:  "Somebody took back the access of one person, of everybody at a profile, or of the whole workspace. The console has the report.",
 	},
 	{
 		Event: WebhookDisabled, Severity: Failure, ByMail: true,

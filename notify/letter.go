@@ -160,7 +160,10 @@ func headline(e happened, count int) string {
 	case ProfileMisconfigured:
 		return profile + " refuses the gateway's settings"
 	case GrantsRevoked:
-		return e.the("total", "Many") + " grants were revoked"
+		if total := e.the("total", "Some"); total != "1" {
+			return total + " grants were revoked"
+		}
+		return "A grant was revoked"
 	case WebhookDisabled:
 		return "The webhook " + e.the("webhook_name", "") + " was turned off"
 	case reconnectAsked, webhookTest:

@@ -40,7 +40,7 @@ func alerts(nonce string, say Text) []Story {
 			Facts:   []pages.Pair{{Term: "Event", Value: "grant.needs_reconnect", Mono: true}, {Term: "Person", Value: say("Ana")}},
 			Subject: say("[Acme] A user has to connect Todo API again"), Body: say("A user has to connect Todo API again\n\nThe provider refuses to renew a user's access.\n\n- Ana\n"), Deliveries: deliveries, More: "The first 50 are shown.",
 		})},
-		{Name: "console/alert-nobody", Component: pages.Alert(pages.AlertPage{Shell: s, Title: "Many grants were revoked at once", Severity: look, At: at, Mail: mail})},
+		{Name: "console/alert-nobody", Component: pages.Alert(pages.AlertPage{Shell: s, Title: "Grants were revoked", Severity: look, At: at, Mail: mail})},
 		{Name: "console/alert-settings", Component: pages.AlertSettings(pages.AlertSettingsPage{Shell: s, Mail: mail, Values: pages.AlertValues{TellOwners: true, TellUsers: true, Version: "0"}, Events: events})},
 		{Name: "console/alert-settings-refused", Component: pages.AlertSettings(pages.AlertSettingsPage{
 			Shell: reads, Mail: off, Values: pages.AlertValues{Recipients: say("nobody"), Version: "1"}, Events: events, Summary: "Some fields need attention.",
