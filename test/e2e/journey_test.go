@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const driverTimeout = 10 * time.Minute
+const driverTimeout = 18 * time.Minute
 
 func node(t *testing.T) string {
 	t.Helper()
