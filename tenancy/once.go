@@ -12,6 +12,9 @@ import (
 // transaction: use Write there.
 var ErrTransaction = errors.New("single statements are PostgreSQL's")
 
+// HasOnce reports whether Once is there, so that nothing has to be prepared for it in vain.
+func (db *DB) HasOnce() bool { return db.pool != nil }
+
 // Once runs one statement on the tenant's rows in a transaction of its own, in a single
 // round trip: the role, the tenant and the statement go out together, and the server
 // commits them together or not at all. Its arguments are as Tx.Select's. It sends no

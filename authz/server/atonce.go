@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/emcy/gateway/internal/ids"
@@ -12,6 +11,9 @@ import (
 // rotateAtOnce rotates the members' ordinary ones of a batch in one round trip, where
 // the database has such a thing. What it leaves out is not in its answer.
 func (s *Server) rotateAtOnce(ctx context.Context, h tenancy.Handle, batch []*rotation) (map[*rotation]grant, error) {
+	if !s.db.HasOnce() {
+		return nil, nil
+	}
 	now := s.db.Clock().Now()
 	var hashes, nexts, clients, resources []string
 	var unproven []bool
@@ -40,11 +42,11 @@ func (s *Server) rotateAtOnce(ctx context.Context, h tenancy.Handle, batch []*ro
 		lines = append(lines, l)
 		return err
 	}, hashes, nexts, clients, unproven, resources, now)
-	if errors.Is(err, tenancy.ErrTransaction) || err == nil && len(lines) == 0 {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("rotate refresh tokens: %w", err)
+	}
+	if len(lines) == 0 {
+		return nil, nil
 	}
 	terms, err := s.termsOf(ctx, h, lines[0].TenantGeneration)
 	if err != nil {
