@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -71,6 +72,7 @@ func (b *rotations) take(ctx context.Context, s *Server, h tenancy.Handle, r opl
 
 // lead does the refreshes that wait, its own among them, and hands the line over.
 func (b *rotations) lead(ctx context.Context, s *Server, h tenancy.Handle, l *queue) {
+	runtime.Gosched() // those who are ready at this moment come along; nobody is waited for
 	b.mu.Lock()
 	n := min(len(l.waiting), maxShared)
 	batch := slices.Clone(l.waiting[:n])
