@@ -230,7 +230,6 @@ func grantAction(s Shell, id string, parts ...string) templ.SafeURL {
 	return at(s, append([]string{"grants", id}, parts...)...)
 }
 
-
 func (l BatchLive) bar() kit.ProgressSpec {
 	return kit.ProgressSpec{ID: "batch-progress", Label: "Taken back", Text: l.ProgressText, Value: l.Progress, Tone: l.State.Tone}
 }
