@@ -43,6 +43,9 @@ const (
 	maxWorkers  = 10
 	jobTimeout  = time.Minute
 	rescueAfter = 5 * time.Minute
+	// deliverEvery is how long an alert waits at most before it is sent, beside the time
+	// for which alerts are collected.
+	deliverEvery = 10 * time.Second
 )
 
 // client is what both of River's generic clients can do.
@@ -68,19 +71,7 @@ type Queue struct {
 func New(db *tenancy.DB, log *slog.Logger) (*Queue, error) {
 	q := &Queue{db: db}
 	workers := river.NewWorkers()
-	err := errors.Join(
-		river.AddWorkerSafely(workers, &probeWorker{q: q}),
-		river.AddWorkerSafely(workers, &probeAllWorker{q: q}),
-		river.AddWorkerSafely(workers, &turnKeysWorker{q: q}),
-		river.AddWorkerSafely(workers, &renewDocumentsWorker{q: q}),
-		river.AddWorkerSafely(workers, &sweepWorker{q: q}),
-		river.AddWorkerSafely(workers, &deliverWorker{q: q}),
-		river.AddWorkerSafely(workers, &claimGrantsWorker{q: q}),
-		river.AddWorkerSafely(workers, &refreshWorker{q: q}),
-		river.AddWorkerSafely(workers, &refreshNowWorker{q: q}),
-		river.AddWorkerSafely(workers, &revokeDueWorker{q: q}),
-		river.AddWorkerSafely(workers, &revokeWorker{q: q}),
-	)
+	err := register(workers, q)
 	if err != nil {
 		return nil, fmt.Errorf("register workers: %w", err)
 	}
