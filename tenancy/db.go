@@ -104,7 +104,7 @@ func (db *DB) openPostgres(ctx context.Context, url string) error {
 	db.pool = pool
 	db.write = openFenced(pool)
 	db.read = db.write
-	db.base, err = openGorm(postgres.New(postgres.Config{Conn: db.write}))
+	db.base, err = openGorm(postgres.New(postgres.Config{Conn: db.write}), db.clock)
 	return err
 }
 
@@ -141,15 +141,16 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 		return fmt.Errorf("open sqlite for reading: %w", err)
 	}
 	db.read.SetMaxOpenConns(8)
-	db.base, err = openGorm(sqliteDialector{conn: db.write})
+	db.base, err = openGorm(sqliteDialector{conn: db.write}, db.clock)
 	return err
 }
 
-func openGorm(d gorm.Dialector) (*gorm.DB, error) {
+func openGorm(d gorm.Dialector, c clock.Clock) (*gorm.DB, error) {
 	gdb, err := gorm.Open(d, &gorm.Config{
 		SkipDefaultTransaction: true, // every statement already runs in the gate's transaction
 		TranslateError:         true,
 		DisableAutomaticPing:   true,
+		NowFunc:                c.Now, // GORM fills in times by itself: they are the gate's, too
 		// GORM's own logger would print statements with their values.
 		Logger: gormlogger.Discard,
 	})

@@ -146,3 +146,30 @@ func TestOnceIsFenced(t *testing.T) {
 		}))
 	})
 }
+
+type renamed struct {
+	TenantID, ID, Name string
+	UpdatedAt          time.Time
+}
+
+func (renamed) TableName() string { return "upstreams" }
+
+// TestTheTimesThatGORMFillsInAreTheGates: a row's time is not the machine's where the
+// gate has another clock.
+func TestTheTimesThatGORMFillsInAreTheGates(t *testing.T) {
+	t.Parallel()
+	tenancytest.Each(t, func(t *testing.T, env tenancytest.Env) {
+		a := tenancytest.Tenant(t, env, "alpha")
+		line(t, env, a)
+		env.Clock.Advance(time.Hour)
+		require.NoError(t, env.DB.Write(t.Context(), a, func(tx *tenancy.Tx) error {
+			if err := tx.DB().Model(&renamed{}).Where("id = ?", "ups_1").Updates(&renamed{Name: "Renamed"}).Error; err != nil {
+				return err
+			}
+			var row renamed
+			err := tx.DB().Where("id = ?", "ups_1").First(&row).Error
+			require.WithinDuration(t, tx.Now(), row.UpdatedAt, time.Millisecond)
+			return err
+		}))
+	})
+}
